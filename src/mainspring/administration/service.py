@@ -1,0 +1,229 @@
+"""People, tokens, roles, workspaces: each change is logged."""
+
+from __future__ import annotations
+
+import datetime as dt
+
+from mainspring.administration import contract
+from mainspring.administration.contract import (
+    Blob,
+    Chain,
+    NewToken,
+    PendingJob,
+    Person,
+    Self,
+    Token,
+    Workspace,
+)
+from mainspring.administration.store import (
+    AdministrationStore,
+    add_workspace,
+    forget_answers,
+    workspaces,
+)
+from mainspring.core.access import PEOPLES_ROLES, PERMISSIONS, new_token, token_hash
+from mainspring.core.errors import Blocked, Invalid, NotFound
+from mainspring.core.event import Event
+from mainspring.core.event_log import first_bad_event
+from mainspring.core.ids import new_id
+from mainspring.core.operation import Done, Page, Request
+from mainspring.core.text import closest
+from mainspring.core.work import Work, performs
+
+
+ANSWERS_KEPT = dt.timedelta(days=2)
+
+
+def _store(work: Work) -> AdministrationStore:
+    return AdministrationStore(work.connection, work.workspace_id)
+
+
+@performs(contract.whoami)
+def whoami(work: Work, request: contract.Nothing) -> Self:
+    """Say who the token proves."""
+    actor = work.actor
+    allowed = sorted(verb for verb in actor.permissions if actor.may(verb))
+    return Self(kind=actor.kind, name=actor.name, workspace=work.workspace, permissions=allowed)
+
+
+@performs(contract.create_workspace)
+def create_workspace(work: Work, request: contract.CreateWorkspace) -> Workspace:
+    """Make the workspace and let its maker administer it."""
+    key = add_workspace(work.connection, request.name, work.now)
+    store = AdministrationStore(work.connection, key)
+    store.grant(work.actor.key, "admin", work.actor.name, work.now)
+    work.announce("workspace.created", ("workspace", request.name))
+    return Workspace(name=request.name, recorded_at=work.now)
+
+
+@performs(contract.list_workspaces)
+def list_workspaces(work: Work, request: contract.Nothing) -> list[Workspace]:
+    """Every workspace."""
+    return workspaces(work.connection)
+
+
+@performs(contract.add_person)
+def add_person(work: Work, request: contract.AddPerson) -> Person:
+    """Add the person and the roles."""
+    for role in request.roles:
+        _known_role(role)
+    store = _store(work)
+    key = store.add_principal("person", request.name, work.now)
+    for role in request.roles:
+        store.grant(key, role, work.actor.name, work.now)
+    work.announce("person.added", ("person", request.name), roles=sorted(request.roles))
+    return store.person(request.name)
+
+
+@performs(contract.list_people)
+def list_people(work: Work, request: contract.Nothing) -> list[Person]:
+    """Everybody."""
+    return _store(work).people()
+
+
+@performs(contract.disable_person)
+def disable_person(work: Work, request: contract.NamePerson) -> Person:
+    """Disable, unless it is oneself: somebody must be left who can undo it."""
+    store = _store(work)
+    store.person(request.name)
+    if request.name == work.actor.name:
+        raise Blocked("nobody disables themselves", ["ask another administrator"])
+    store.disable(request.name, work.now)
+    work.announce("person.disabled", ("person", request.name))
+    return store.person(request.name)
+
+
+@performs(contract.grant_role)
+def grant_role(work: Work, request: contract.GrantRole) -> Person:
+    """Give the role."""
+    _known_role(request.role)
+    store = _store(work)
+    key = store.principal_key("person", request.person)
+    if store.grant(key, request.role, work.actor.name, work.now):
+        work.announce("role.granted", ("person", request.person), role=request.role)
+    return store.person(request.person)
+
+
+@performs(contract.revoke_role)
+def revoke_role(work: Work, request: contract.GrantRole) -> Person:
+    """Take the role."""
+    store = _store(work)
+    key = store.principal_key("person", request.person)
+    if not store.revoke(key, request.role):
+        raise NotFound(f"{request.person!r} does not have the role {request.role!r}", field="role")
+    work.announce("role.revoked", ("person", request.person), role=request.role)
+    return store.person(request.person)
+
+
+@performs(contract.create_token)
+def create_token(work: Work, request: contract.CreateToken) -> NewToken:
+    """Make a token that can do at most what its owner may."""
+    for verb in request.verbs or ():
+        if verb not in PERMISSIONS:
+            raise Invalid(
+                f"no permission {verb!r}{closest(verb, PERMISSIONS)}; there are: "
+                f"{', '.join(sorted(PERMISSIONS))}",
+                field="verbs",
+            )
+    store = _store(work)
+    public_id = new_id()
+    secret = new_token(public_id)
+    store.add_token(
+        {
+            "public_id": public_id,
+            "principal_id": store.principal_key("person", request.owner),
+            "hash": token_hash(secret),
+            "verbs": request.verbs,
+            "expires_at": work.now + dt.timedelta(days=request.days) if request.days else None,
+            "recorded_at": work.now,
+        }
+    )
+    work.announce("token.created", ("token", public_id), owner=request.owner, verbs=request.verbs)
+    return NewToken(id=public_id, owner=request.owner, token=secret)
+
+
+@performs(contract.list_tokens)
+def list_tokens(work: Work, request: contract.Nothing) -> list[Token]:
+    """The tokens without secrets."""
+    return _store(work).tokens()
+
+
+@performs(contract.revoke_token)
+def revoke_token(work: Work, request: contract.NameToken) -> Done:
+    """Make it worthless."""
+    _store(work).revoke_token(request.token, work.now)
+    work.announce("token.revoked", ("token", request.token))
+    return Done()
+
+
+@performs(contract.list_events)
+def list_events(work: Work, request: contract.ListEvents) -> Page[Event]:
+    """A page of the log."""
+    filters = {"model": request.model, "kind": request.kind, "subject": request.subject}
+    items = _store(work).events(filters, request.after, request.limit, newest=request.newest)
+    more = len(items) == request.limit and not request.newest
+    return Page(items=items, next=str(items[-1].sequence) if more else None)
+
+
+@performs(contract.verify_events)
+def verify_events(work: Work, request: contract.Nothing) -> Chain:
+    """Check every link."""
+    last = _store(work).events({}, 0, 1, newest=True)
+    return Chain(
+        events=last[0].sequence if last else 0,
+        first_bad=first_bad_event(work.connection, work.workspace_id),
+    )
+
+
+@performs(contract.list_jobs)
+def list_jobs(work: Work, request: contract.ListJobs) -> list[PendingJob]:
+    """The queue."""
+    return _store(work).jobs(request.limit)
+
+
+@performs(contract.fail_job)
+def fail_job(work: Work, request: contract.FailJob) -> Done:
+    """Give it up; whoever waits for it hears of it by the event."""
+    job = _store(work).drop_job(request.job)
+    if job is None:
+        return Done(count=0)
+    work.announce(
+        "job.failed",
+        ("job", str(request.job)),
+        job.model,
+        reaction=job.reaction,
+        event=job.public_id,
+        subject=job.subject,
+        error=request.error,
+    )
+    return Done()
+
+
+@performs(contract.tidy)
+def tidy(work: Work, request: Request) -> Done:
+    """Forget what is older than any client's patience."""
+    return Done(count=forget_answers(work.connection, work.now - ANSWERS_KEPT))
+
+
+@performs(contract.record_blob)
+def record_blob(work: Work, request: contract.RecordBlob) -> Blob:
+    """Name the file here."""
+    _store(work).record_file(request.digest, request.size, work.now)
+    return Blob(digest=request.digest, size=request.size)
+
+
+@performs(contract.show_blob)
+def show_blob(work: Work, request: contract.NameBlob) -> Blob:
+    """Find the file here."""
+    found = _store(work).file(request.digest)
+    if found is None:
+        raise NotFound(f"this workspace has no file {request.digest}", field="digest")
+    return found
+
+
+def _known_role(role: str) -> None:
+    if role not in PEOPLES_ROLES:
+        raise Invalid(
+            f"no role {role!r}{closest(role, PEOPLES_ROLES)}; there are: {', '.join(PEOPLES_ROLES)}",
+            field="roles",
+        )

@@ -1,0 +1,446 @@
+"""The rows of people, services, tokens, roles, stored requests and files."""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import Any
+
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    Connection,
+    ForeignKey,
+    Index,
+    Table,
+    Text,
+    UniqueConstraint,
+    and_,
+    bindparam,
+    delete,
+    func,
+    insert,
+    select,
+    update,
+)
+
+from mainspring.administration.contract import Blob, PendingJob, Person, Token, Workspace
+from mainspring.core.access import Actor, roles_permissions
+from mainspring.core.database import Json, Key, Moment, metadata
+from mainspring.core.errors import Conflict, NotFound
+from mainspring.core.event import Event
+from mainspring.core.event_log import event_of, event_table, workspace_table
+from mainspring.core.jobs import job_table
+from mainspring.core.text import closest
+
+principal_table = Table(
+    # People and services are one table, so that events, grants and tokens need one reference.
+    "principal",
+    metadata,
+    Column("id", Key, primary_key=True),
+    Column("kind", Text, nullable=False),
+    Column("name", Text, nullable=False),
+    Column("disabled_at", Moment),
+    Column("recorded_at", Moment, nullable=False),
+    UniqueConstraint("kind", "name"),
+)
+grant_table = Table(
+    "role_grant",
+    metadata,
+    Column("id", Key, primary_key=True),
+    Column("workspace_id", Key, ForeignKey("workspace.id"), nullable=False),
+    Column("principal_id", Key, ForeignKey("principal.id"), nullable=False),
+    Column("role", Text, nullable=False),
+    Column("granted_by", Text, nullable=False),
+    Column("recorded_at", Moment, nullable=False),
+    UniqueConstraint("workspace_id", "principal_id", "role"),
+)
+token_table = Table(
+    "token",
+    metadata,
+    Column("id", Key, primary_key=True),
+    Column("public_id", Text, nullable=False, unique=True),
+    Column("principal_id", Key, ForeignKey("principal.id"), nullable=False),
+    Column("workspace_id", Key, ForeignKey("workspace.id"), nullable=False),
+    Column("hash", Text, nullable=False, unique=True),
+    Column("verbs", Json),
+    Column("expires_at", Moment),
+    Column("last_used_at", Moment),
+    Column("revoked_at", Moment),
+    Column("recorded_at", Moment, nullable=False),
+)
+request_table = Table(
+    # The answers of finished requests: a client that retries gets the first answer again.
+    "request",
+    metadata,
+    Column("id", Key, primary_key=True),
+    Column("workspace_id", Key, ForeignKey("workspace.id"), nullable=False),
+    Column("principal_id", Key, ForeignKey("principal.id"), nullable=False),
+    Column("request_id", Text, nullable=False),
+    Column("operation", Text, nullable=False),
+    Column("body_digest", Text, nullable=False),
+    Column("response", Text, nullable=False),
+    Column("recorded_at", Moment, nullable=False),
+    UniqueConstraint("workspace_id", "principal_id", "request_id"),
+    Index("ix_request_recorded_at", "recorded_at"),
+)
+file_table = Table(
+    "file",
+    metadata,
+    Column("id", Key, primary_key=True),
+    Column("workspace_id", Key, ForeignKey("workspace.id"), nullable=False),
+    Column("digest", Text, nullable=False),
+    Column("size", BigInteger, nullable=False),
+    Column("recorded_at", Moment, nullable=False),
+    UniqueConstraint("workspace_id", "digest"),
+)
+
+_ACTOR = (
+    select(
+        principal_table.c.id,
+        principal_table.c.kind,
+        principal_table.c.name,
+        token_table.c.public_id,
+        token_table.c.verbs,
+        token_table.c.expires_at,
+        grant_table.c.role,
+        workspace_table.c.id.label("workspace_id"),
+        workspace_table.c.name.label("workspace"),
+    )
+    .join(principal_table, principal_table.c.id == token_table.c.principal_id)
+    .outerjoin(workspace_table, workspace_table.c.name == bindparam("workspace"))
+    .outerjoin(
+        grant_table,
+        and_(
+            grant_table.c.principal_id == principal_table.c.id,
+            grant_table.c.workspace_id == workspace_table.c.id,
+        ),
+    )
+    .where(
+        token_table.c.hash == bindparam("hash"),
+        token_table.c.revoked_at.is_(None),
+        principal_table.c.disabled_at.is_(None),
+    )
+)
+
+
+class AdministrationStore:
+    """Rows of one workspace, and the people that all workspaces share."""
+
+    def __init__(self, connection: Connection, workspace_id: int) -> None:
+        self._connection = connection
+        self._workspace_id = workspace_id
+
+    def people(self) -> list[Person]:
+        """Everybody, with their roles here."""
+        rows = self._connection.execute(
+            select(principal_table, grant_table.c.role)
+            .outerjoin(
+                grant_table,
+                and_(
+                    grant_table.c.principal_id == principal_table.c.id,
+                    grant_table.c.workspace_id == self._workspace_id,
+                ),
+            )
+            .where(principal_table.c.kind == "person")
+            .order_by(principal_table.c.name, grant_table.c.role)
+        ).all()
+        found: dict[str, Person] = {}
+        for row in rows:
+            person = found.setdefault(
+                row.name,
+                Person(
+                    name=row.name,
+                    roles=[],
+                    disabled=row.disabled_at is not None,
+                    recorded_at=row.recorded_at,
+                ),
+            )
+            if row.role:
+                person.roles.append(row.role)
+        return list(found.values())
+
+    def person(self, name: str) -> Person:
+        """One person with their roles here."""
+        people = self.people()
+        found = next((person for person in people if person.name == name), None)
+        if found is None:
+            names = [person.name for person in people]
+            raise NotFound(f"no person named {name!r}{closest(name, names)}", field="name")
+        return found
+
+    def principal_key(self, kind: str, name: str) -> int:
+        """The key of a person or service that must exist."""
+        key = self._connection.execute(
+            select(principal_table.c.id).where(
+                principal_table.c.kind == kind, principal_table.c.name == name
+            )
+        ).scalar_one_or_none()
+        if key is None:
+            raise NotFound(f"no {kind} named {name!r}", field="name")
+        return int(key)
+
+    def add_principal(self, kind: str, name: str, now: dt.datetime) -> int:
+        """A new person or service."""
+        known = self._connection.execute(
+            select(principal_table.c.id).where(
+                principal_table.c.kind == kind, principal_table.c.name == name
+            )
+        ).scalar_one_or_none()
+        if known is not None:
+            raise Conflict(f"{kind} {name!r} exists", field="name")
+        key = self._connection.execute(
+            insert(principal_table).values(kind=kind, name=name, recorded_at=now)
+        ).inserted_primary_key
+        assert key is not None
+        return int(key[0])
+
+    def disable(self, name: str, now: dt.datetime) -> None:
+        """Take every right from a person."""
+        self._connection.execute(
+            update(principal_table)
+            .where(principal_table.c.kind == "person", principal_table.c.name == name)
+            .values(disabled_at=now)
+        )
+
+    def grant(self, principal: int, role: str, by: str, now: dt.datetime) -> bool:
+        """Give a role; answers whether it is new."""
+        here = grant_table.c.workspace_id == self._workspace_id
+        same = and_(here, grant_table.c.principal_id == principal, grant_table.c.role == role)
+        if self._connection.execute(select(grant_table.c.id).where(same)).first():
+            return False
+        self._connection.execute(
+            insert(grant_table).values(
+                workspace_id=self._workspace_id,
+                principal_id=principal,
+                role=role,
+                granted_by=by,
+                recorded_at=now,
+            )
+        )
+        return True
+
+    def revoke(self, principal: int, role: str) -> bool:
+        """Take a role; answers whether it was there."""
+        result = self._connection.execute(
+            delete(grant_table).where(
+                grant_table.c.workspace_id == self._workspace_id,
+                grant_table.c.principal_id == principal,
+                grant_table.c.role == role,
+            )
+        )
+        return result.rowcount > 0
+
+    def add_token(self, row: dict[str, Any]) -> None:
+        """Store a token's hash and limits."""
+        self._connection.execute(insert(token_table).values(**row, workspace_id=self._workspace_id))
+
+    def tokens(self) -> list[Token]:
+        """The tokens made in this workspace."""
+        rows = self._connection.execute(
+            select(token_table, principal_table.c.name)
+            .join(principal_table, principal_table.c.id == token_table.c.principal_id)
+            .where(token_table.c.workspace_id == self._workspace_id)
+            .order_by(token_table.c.id)
+        )
+        return [
+            Token(
+                id=row.public_id,
+                owner=row.name,
+                verbs=row.verbs,
+                expires_at=row.expires_at,
+                last_used_at=row.last_used_at,
+                revoked=row.revoked_at is not None,
+                recorded_at=row.recorded_at,
+            )
+            for row in rows
+        ]
+
+    def revoke_token(self, public_id: str, now: dt.datetime) -> None:
+        """Make a token worthless."""
+        result = self._connection.execute(
+            update(token_table)
+            .where(
+                token_table.c.workspace_id == self._workspace_id,
+                token_table.c.public_id == public_id,
+                token_table.c.revoked_at.is_(None),
+            )
+            .values(revoked_at=now)
+        )
+        if result.rowcount == 0:
+            raise NotFound(f"no valid token {public_id!r} here", field="token")
+
+    def record_file(self, digest: str, size: int, now: dt.datetime) -> None:
+        """Name a stored file in this workspace, once."""
+        if self.file(digest) is None:
+            self._connection.execute(
+                insert(file_table).values(
+                    workspace_id=self._workspace_id, digest=digest, size=size, recorded_at=now
+                )
+            )
+
+    def file(self, digest: str) -> Blob | None:
+        """The file, if this workspace has it."""
+        row = self._connection.execute(
+            select(file_table.c.digest, file_table.c.size).where(
+                file_table.c.workspace_id == self._workspace_id, file_table.c.digest == digest
+            )
+        ).one_or_none()
+        return None if row is None else Blob(digest=row.digest, size=row.size)
+
+    def events(
+        self, filters: dict[str, Any], after: int, limit: int, *, newest: bool
+    ) -> list[Event]:
+        """Events in their order."""
+        query = select(event_table, workspace_table.c.name.label("workspace_name")).join(
+            workspace_table, workspace_table.c.id == event_table.c.workspace_id
+        )
+        query = query.where(
+            event_table.c.workspace_id == self._workspace_id, event_table.c.sequence > after
+        )
+        for name, value in filters.items():
+            if value is not None:
+                query = query.where(event_table.c[name] == value)
+        order = event_table.c.sequence.desc() if newest else event_table.c.sequence
+        rows = self._connection.execute(query.order_by(order).limit(limit)).all()
+        return [event_of(row, row.workspace_name) for row in (reversed(rows) if newest else rows)]
+
+    def jobs(self, limit: int) -> list[PendingJob]:
+        """Pending reactions of this workspace."""
+        rows = self._connection.execute(
+            select(job_table, event_table.c.public_id)
+            .join(event_table, event_table.c.id == job_table.c.event_id)
+            .where(job_table.c.workspace_id == self._workspace_id)
+            .order_by(job_table.c.due_at, job_table.c.id)
+            .limit(limit)
+        )
+        return [
+            PendingJob(
+                id=row.id,
+                reaction=row.reaction,
+                lane=row.lane,
+                event=row.public_id,
+                due_at=row.due_at,
+                attempts=row.attempts,
+                running=row.owner is not None,
+                last_error=row.last_error,
+            )
+            for row in rows
+        ]
+
+
+    def drop_job(self, key: int) -> Any | None:
+        """Remove a job; answers what it was for."""
+        row = self._connection.execute(
+            select(
+                job_table.c.reaction,
+                event_table.c.public_id,
+                event_table.c.subject,
+                event_table.c.model,
+            )
+            .join(event_table, event_table.c.id == job_table.c.event_id)
+            .where(job_table.c.workspace_id == self._workspace_id, job_table.c.id == key)
+        ).one_or_none()
+        self._connection.execute(delete(job_table).where(job_table.c.id == key))
+        return row
+
+
+def workspaces(connection: Connection) -> list[Workspace]:
+    """Every workspace."""
+    rows = connection.execute(select(workspace_table).order_by(workspace_table.c.name))
+    return [Workspace(name=row.name, recorded_at=row.recorded_at) for row in rows]
+
+
+def add_workspace(connection: Connection, name: str, now: dt.datetime) -> int:
+    """A new workspace."""
+    known = select(workspace_table.c.id).where(workspace_table.c.name == name)
+    if connection.execute(known).first():
+        raise Conflict(f"workspace {name!r} exists", field="name")
+    key = connection.execute(
+        insert(workspace_table).values(name=name, recorded_at=now)
+    ).inserted_primary_key
+    assert key is not None
+    return int(key[0])
+
+
+def find_actor(
+    connection: Connection, hashed: str, workspace: str, now: dt.datetime
+) -> tuple[Actor, int | None] | None:
+    """The actor that a token's hash proves, and the workspace's key if there is such a one."""
+    rows = connection.execute(_ACTOR, {"hash": hashed, "workspace": workspace}).all()
+    if not rows or (rows[0].expires_at is not None and rows[0].expires_at <= now):
+        return None
+    first = rows[0]
+    roles = frozenset(row.role for row in rows if row.role)
+    actor = Actor(
+        kind=first.kind,
+        key=first.id,
+        name=first.name,
+        permissions=roles_permissions(roles),
+        token=first.public_id,
+        scopes=None if first.verbs is None else frozenset(first.verbs),
+    )
+    return actor, first.workspace_id
+
+
+def predictors(connection: Connection, workspace_id: int) -> list[str]:
+    """The hashes of the tokens that may ask for predictions in the workspace."""
+    rows = connection.execute(
+        select(token_table.c.hash, token_table.c.verbs, grant_table.c.role)
+        .join(principal_table, principal_table.c.id == token_table.c.principal_id)
+        .join(grant_table, grant_table.c.principal_id == principal_table.c.id)
+        .where(
+            grant_table.c.workspace_id == workspace_id,
+            token_table.c.revoked_at.is_(None),
+            principal_table.c.disabled_at.is_(None),
+        )
+    ).all()
+    allowed = {
+        row.hash
+        for row in rows
+        if "predict" in roles_permissions(frozenset({row.role}))
+        and (row.verbs is None or "predict" in row.verbs)
+    }
+    return sorted(allowed)
+
+
+def stored_answer(
+    connection: Connection, workspace_id: int, principal: int, request_id: str
+) -> Any | None:
+    """The stored answer of a finished request: its operation, body digest and response."""
+    return connection.execute(
+        select(
+            request_table.c.operation, request_table.c.body_digest, request_table.c.response
+        ).where(
+            request_table.c.workspace_id == workspace_id,
+            request_table.c.principal_id == principal,
+            request_table.c.request_id == request_id,
+        )
+    ).one_or_none()
+
+
+def store_answer(connection: Connection, row: dict[str, Any]) -> None:
+    """Keep the answer of a request in the transaction of its change."""
+    connection.execute(insert(request_table).values(**row))
+
+
+def forget_answers(connection: Connection, before: dt.datetime) -> int:
+    """Drop the answers of requests that nobody will repeat any more."""
+    result = connection.execute(delete(request_table).where(request_table.c.recorded_at < before))
+    return result.rowcount
+
+
+def pending_jobs(connection: Connection) -> int:
+    """How many reactions are due or running, in all workspaces."""
+    return int(connection.execute(select(func.count()).select_from(job_table)).scalar_one())
+
+
+def retire_tokens(connection: Connection, kind: str, name: str, now: dt.datetime) -> None:
+    """Make every token of a person or service worthless."""
+    owners = select(principal_table.c.id).where(
+        principal_table.c.kind == kind, principal_table.c.name == name
+    )
+    connection.execute(
+        update(token_table)
+        .where(token_table.c.principal_id.in_(owners), token_table.c.revoked_at.is_(None))
+        .values(revoked_at=now)
+    )

@@ -1,0 +1,261 @@
+"""The composition root: settings become a database, performers, clients."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, TypeVar
+
+import msgspec
+from sqlalchemy import Connection
+
+from mainspring import stages
+from mainspring.administration import contract as administration
+from mainspring.administration.contract import NameBlob, RecordBlob
+from mainspring.administration.store import (
+    AdministrationStore,
+    add_workspace,
+    find_actor,
+    store_answer,
+    stored_answer,
+    workspaces,
+)
+from mainspring.core.access import Actor, Caller, looks_like_token, new_token, token_hash
+from mainspring.core.blobs import BlobStore, LocalBlobs, canonical_json, chunks_of, digest_of
+from mainspring.core.clock import utc_now
+from mainspring.core.database import Database
+from mainspring.core.errors import (
+    Blocked,
+    Conflict,
+    Forbidden,
+    MainspringError,
+    NotFound,
+    Unauthenticated,
+)
+from mainspring.core.event_log import workspace_table
+from mainspring.core.ids import new_id
+from mainspring.core.operation import Operation
+from mainspring.core.settings import Settings
+from mainspring.core.work import PERFORMERS, Work
+from mainspring.migrations import bring_up_to_date
+
+Q = TypeVar("Q")
+R = TypeVar("R")
+
+OPERATIONS = stages.operations()
+SERVICE = "mainspring"
+"""The service that reactions act as."""
+
+
+class App:
+    """Performs operations on one database; a transaction for each."""
+
+    def __init__(self, settings: Settings) -> None:
+        stages.load()
+        self.settings = settings
+        settings.home.mkdir(parents=True, exist_ok=True)
+        self.database = Database(settings.database_url)
+        self.blobs: BlobStore = LocalBlobs(settings.artifacts_folder)
+        self.listeners: list[threading.Event] = []
+        """Set after each commit that added jobs."""
+
+    def prepare(self, *, migrate: bool = True) -> str:
+        """Bring the schema up to date; a new database also gets its first workspace."""
+        done = bring_up_to_date(self.database, migrate=migrate and self.database.is_sqlite)
+        with self.database.write(decision=True) as connection:
+            if not workspaces(connection):
+                add_workspace(connection, "default", utc_now())
+        return done
+
+    def close(self) -> None:
+        """Let go of the database."""
+        self.database.close()
+
+    def token_of(self, kind: str, name: str, role: str) -> str:
+        """A fresh token of a person or service that gets the role everywhere; for start-up only."""
+        now, public_id = utc_now(), new_id()
+        secret = new_token(public_id)
+        with self.database.write(decision=True) as connection:
+            for workspace in workspaces(connection):
+                store = _administration(connection, workspace.name)
+                try:
+                    principal = store.principal_key(kind, name)
+                except NotFound:
+                    principal = store.add_principal(kind, name, now)
+                store.grant(principal, role, SERVICE, now)
+            store = _administration(connection, "default")
+            store.add_token(
+                {
+                    "public_id": public_id,
+                    "principal_id": principal,
+                    "hash": token_hash(secret),
+                    "recorded_at": now,
+                }
+            )
+            actor = Actor(kind="service", key=0, name=SERVICE, permissions=frozenset())
+            work = Work(
+                connection=connection,
+                actor=actor,
+                workspace_id=workspace_key(connection, "default"),
+                workspace="default",
+                now=now,
+                request_id=new_id(),
+            )
+            work.announce("token.created", ("token", public_id), owner=name, role=role)
+        return secret
+
+    def run(self, operation: Operation[Q, R], request: Q, caller: Caller) -> R:
+        """Perform the operation: actor, permission, transaction, answer."""
+        assert operation.name in PERFORMERS, operation.name
+        if operation.reads:
+            with self.database.read() as connection:
+                work = self._work(connection, operation, caller)
+                return self._perform(work, operation, request)
+        try:
+            with self.database.write(decision=operation.decision) as connection:
+                work = self._work(connection, operation, caller)
+                answer = self._answer(work, operation, request)
+        except (Blocked, Forbidden) as refusal:
+            self._log_refusal(operation, refusal, caller)
+            raise
+        if work.jobs_added:
+            for listener in self.listeners:
+                listener.set()
+        return answer
+
+    def actor(self, caller: Caller) -> Actor:
+        """Who the caller's token proves, outside of any operation."""
+        with self.database.read() as connection:
+            return _identify(connection, caller)[0]
+
+    def _work(self, connection: Connection, operation: Operation[Any, Any], caller: Caller) -> Work:
+        actor, workspace_id = _identify(connection, caller)
+        actor.require(operation.allow, operation.name)
+        return Work(
+            connection=connection,
+            actor=actor,
+            workspace_id=workspace_id,
+            workspace=caller.workspace,
+            now=utc_now(),
+            request_id=caller.request_id,
+            cause=caller.cause,
+        )
+
+    def _perform(self, work: Work, operation: Operation[Q, R], request: Q) -> R:
+        answer: R = PERFORMERS[operation.name](work, request)
+        return answer
+
+    def _answer(self, work: Work, operation: Operation[Q, R], request: Q) -> R:
+        """Perform once for a request id: a client that retries gets the first answer again."""
+        if operation.repeatable or operation.secret:
+            return self._perform(work, operation, request)
+        body = digest_of(canonical_json(msgspec.to_builtins(request)))
+        args = (work.connection, work.workspace_id, work.actor.key, work.request_id)
+        known = stored_answer(*args)
+        if known is not None:
+            if (known.operation, known.body_digest) != (operation.name, body):
+                raise Conflict(
+                    f"request id {work.request_id!r} was used for another request",
+                    field="X-Request-Id",
+                    fix="use a new id for each request",
+                )
+            return msgspec.json.decode(known.response, type=operation.response)
+        answer = self._perform(work, operation, request)
+        store_answer(
+            work.connection,
+            {
+                "workspace_id": work.workspace_id,
+                "principal_id": work.actor.key,
+                "request_id": work.request_id,
+                "operation": operation.name,
+                "body_digest": body,
+                "response": msgspec.json.encode(answer).decode(),
+                "recorded_at": work.now,
+            },
+        )
+        return answer
+
+    def _log_refusal(
+        self, operation: Operation[Any, Any], refusal: MainspringError, caller: Caller
+    ) -> None:
+        """A refusal is a fact too; the transaction that was refused is gone, so it has its own."""
+        with self.database.write(decision=True) as connection:
+            actor, workspace_id = _identify(connection, caller)
+            work = Work(
+                connection=connection,
+                actor=actor,
+                workspace_id=workspace_id,
+                workspace=caller.workspace,
+                now=utc_now(),
+                request_id=caller.request_id,
+                cause=caller.cause,
+            )
+            work.refuse(operation.name, refusal)
+
+
+class LocalClient:
+    """Performs operations in this process."""
+
+    def __init__(
+        self, app: App, token: str, workspace: str = "default", cause: str | None = None
+    ) -> None:
+        self._app = app
+        self._token = token
+        self._workspace = workspace
+        self._cause = cause
+        self.request_ids: Callable[[str, bytes], str] = lambda _name, _body: new_id()
+
+    def call(self, operation: Operation[Q, R], request: Q) -> R:
+        """Perform the operation."""
+        body = canonical_json(msgspec.to_builtins(request))
+        return self._app.run(operation, request, self._caller(operation.name, body))
+
+    def upload(self, digest: str, path: Path) -> None:
+        """Store a file's bytes and name them in the workspace."""
+        _, size = self._app.blobs.put(chunks_of(path), digest)
+        self.call(administration.record_blob, RecordBlob(digest=digest, size=size))
+
+    def download(self, digest: str) -> Iterator[bytes]:
+        """The bytes of a file of the workspace."""
+        self.call(administration.show_blob, NameBlob(digest=digest))
+        return self._app.blobs.read(digest)
+
+    def _caller(self, name: str, body: bytes) -> Caller:
+        return Caller(
+            token=self._token,
+            workspace=self._workspace,
+            request_id=self.request_ids(name, body),
+            cause=self._cause,
+        )
+
+
+def _administration(connection: Connection, workspace: str) -> AdministrationStore:
+    return AdministrationStore(connection, workspace_key(connection, workspace))
+
+
+def workspace_key(connection: Connection, name: str) -> int:
+    """The key of a workspace that must exist."""
+    key = connection.execute(
+        workspace_table.select().where(workspace_table.c.name == name)
+    ).one_or_none()
+    if key is None:
+        raise NotFound(f"no workspace named {name!r}", field="workspace")
+    return int(key.id)
+
+
+def _identify(connection: Connection, caller: Caller) -> tuple[Actor, int]:
+    found = None
+    if looks_like_token(caller.token):
+        found = find_actor(connection, token_hash(caller.token), caller.workspace, utc_now())
+    if found is None:
+        raise Unauthenticated(
+            "no valid token was given",
+            fix="send the header `Authorization: Bearer TOKEN`; the CLI and SDK read the token of "
+            "the home by themselves, others set MAINSPRING_TOKEN",
+        )
+    actor, workspace_id = found
+    if workspace_id is None or not actor.permissions:
+        # The same answer for a workspace that is not there and one that is not yours.
+        raise NotFound(f"no workspace named {caller.workspace!r} for you", field="workspace")
+    return actor, workspace_id

@@ -1,0 +1,1 @@
+"""Words that every stage uses; knows no stage."""

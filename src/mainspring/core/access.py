@@ -1,0 +1,105 @@
+"""Who may do what: verbs, roles, actors, tokens. Deny by default."""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+import zlib
+from dataclasses import dataclass
+from typing import Literal
+
+from mainspring.core.errors import Forbidden
+
+PERMISSIONS = {
+    "read": "see everything of a workspace",
+    "predict": "ask a deployment for predictions",
+    "log": "record runs, datasets, files and labels",
+    "register": "register models and versions, and describe them",
+    "validate": "declare suites and record the verdicts of checks",
+    "request": "ask for a promotion, withdraw one",
+    "approve": "approve or reject promotions and standing policies",
+    "deploy": "start, stop and roll out deployments",
+    "rollback": "return a deployment to an earlier version",
+    "monitor": "declare monitors and runbooks, acknowledge alerts, work on incidents",
+    "retrain": "set retraining policies, start and stop retrainings",
+    "operate": "do what only Mainspring's own services do: close windows, finish jobs",
+    "grant": "give and take roles",
+    "admin": "manage people, tokens and workspaces",
+}
+"""Every permission verb with its meaning; docs/access.md lists the same."""
+
+ROLES: dict[str, frozenset[str]] = {
+    "viewer": frozenset({"read"}),
+    "developer": frozenset(
+        {"read", "predict", "log", "register", "validate", "request", "monitor", "retrain"}
+    ),
+    "approver": frozenset({"read", "approve"}),
+    "deployer": frozenset({"read", "predict", "deploy", "rollback", "monitor"}),
+    "auditor": frozenset({"read"}),
+    "admin": frozenset(PERMISSIONS) - {"operate"},
+    "service": frozenset(PERMISSIONS) - {"approve", "grant", "admin"},
+}
+"""What each role may do. Roles add up. `service` is for Mainspring's own reactions alone."""
+
+PEOPLES_ROLES = tuple(sorted(ROLES.keys() - {"service"}))
+
+ActorKind = Literal["person", "service"]
+
+
+@dataclass(frozen=True, slots=True)
+class Actor:
+    """A person or a service, as a token proved it, with its permissions in one workspace."""
+
+    kind: ActorKind
+    key: int
+    name: str
+    permissions: frozenset[str]
+    token: str | None = None
+    """The public id of the token, never the token."""
+    scopes: frozenset[str] | None = None
+    """The verbs that the token is limited to; None for all of its owner's."""
+
+    def may(self, verb: str) -> bool:
+        """Whether the actor holds the permission, and the token does not withhold it."""
+        return verb in self.permissions and (self.scopes is None or verb in self.scopes)
+
+    def require(self, verb: str, doing: str) -> None:
+        """Refuse unless the actor holds the permission."""
+        if not self.may(verb):
+            raise Forbidden(
+                f"{self.kind} {self.name!r} needs the permission {verb!r} for {doing}",
+                fix="ask an administrator for a role that has it: mainspring roles grant",
+            )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Caller:
+    """Who asks, where, and under which request."""
+
+    token: str
+    workspace: str
+    request_id: str
+    cause: str | None = None
+    """The event that the caller reacts to."""
+
+
+def roles_permissions(roles: frozenset[str]) -> frozenset[str]:
+    """What the roles allow together."""
+    return frozenset().union(*(ROLES[role] for role in roles if role in ROLES))
+
+
+def new_token(public_id: str) -> str:
+    """A fresh API token `msp_<id>_<secret><crc>`: the shape lets secret scanners find and check it."""
+    body = f"msp_{public_id[:12]}_{secrets.token_hex(24)}"
+    return f"{body}{zlib.crc32(body.encode()):08x}"
+
+
+def token_hash(token: str) -> str:
+    """What is stored of a token: it is 192 random bits, so a fast hash is enough."""
+    return hashlib.sha256(token.encode()).hexdigest()
+
+
+def looks_like_token(text: str) -> bool:
+    """Whether the text has a token's shape and checksum, before any look-up."""
+    body, crc = text[:-8], text[-8:]
+    return text.startswith("msp_") and f"{zlib.crc32(body.encode()):08x}" == crc

@@ -1,0 +1,116 @@
+"""Files by their content: written before the transaction that names them, verified when read."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import tempfile
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Protocol
+
+import msgspec
+
+from mainspring.core.errors import Corrupt, Invalid, NotFound
+
+CHUNK = 1 << 20
+
+
+class BlobStore(Protocol):
+    """Keeps bytes under their SHA-256. Putting the same bytes again changes nothing."""
+
+    def put(self, chunks: Iterable[bytes], expected: str | None = None) -> tuple[str, int]:
+        """Store the bytes durably; answers their digest `sha256:...` and size."""
+        ...
+
+    def read(self, digest: str) -> Iterator[bytes]:
+        """Give the bytes back; raises `Corrupt` at the end if they are not what was stored."""
+        ...
+
+    def has(self, digest: str) -> bool:
+        """Whether the bytes are here."""
+        ...
+
+    def delete(self, digest: str) -> None:
+        """Forget the bytes; nothing happens if they are not here."""
+        ...
+
+
+def canonical_json(value: object) -> bytes:
+    """The one JSON text of a value: keys sorted, no spaces; what digests are taken of."""
+    return msgspec.json.encode(value, order="deterministic")
+
+
+def digest_of(data: bytes) -> str:
+    """The name of some bytes."""
+    return f"sha256:{hashlib.sha256(data).hexdigest()}"
+
+
+def chunks_of(path: Path) -> Iterator[bytes]:
+    """The bytes of a file, a piece at a time."""
+    with path.open("rb") as file:
+        while piece := file.read(CHUNK):
+            yield piece
+
+
+class LocalBlobs:
+    """A folder of files `ab/cdef...`, each written aside, synced, then renamed into place."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        folder.mkdir(parents=True, exist_ok=True)
+
+    def put(self, chunks: Iterable[bytes], expected: str | None = None) -> tuple[str, int]:
+        """Store the bytes; refuse them if they are not the expected ones."""
+        hasher, size = hashlib.sha256(), 0
+        handle, name = tempfile.mkstemp(dir=self._folder, prefix="incoming-")
+        aside = Path(name)
+        try:
+            with os.fdopen(handle, "wb") as file:
+                for chunk in chunks:
+                    hasher.update(chunk)
+                    size += len(chunk)
+                    file.write(chunk)
+                file.flush()
+                os.fsync(file.fileno())
+            digest = f"sha256:{hasher.hexdigest()}"
+            if expected is not None and digest != expected:
+                raise Invalid(
+                    f"the bytes have the digest {digest}, wanted {expected}", field="digest"
+                )
+            place = self._path(digest)
+            place.parent.mkdir(exist_ok=True)
+            aside.replace(place)
+        finally:
+            aside.unlink(missing_ok=True)
+        return digest, size
+
+    def read(self, digest: str) -> Iterator[bytes]:
+        """Give the bytes back, hashing on the way."""
+        path = self._path(digest)
+        if not path.exists():
+            raise NotFound(f"no file with the digest {digest} is stored here")
+        hasher = hashlib.sha256()
+        for piece in chunks_of(path):
+            hasher.update(piece)
+            yield piece
+        if f"sha256:{hasher.hexdigest()}" != digest:
+            raise Corrupt(
+                f"the stored file {digest} was changed on disk", fix="restore it from a backup"
+            )
+
+    def has(self, digest: str) -> bool:
+        """Whether the file is here."""
+        return self._path(digest).exists()
+
+    def delete(self, digest: str) -> None:
+        """Remove the file."""
+        self._path(digest).unlink(missing_ok=True)
+
+    def _path(self, digest: str) -> Path:
+        kind, _, value = digest.partition(":")
+        if kind != "sha256" or len(value) != 64 or not set(value) <= set("0123456789abcdef"):
+            raise Invalid(
+                f"{digest!r} is no digest; wanted sha256: and 64 hex characters", field="digest"
+            )
+        return self._folder / value[:2] / value[2:]

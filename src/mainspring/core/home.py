@@ -1,0 +1,101 @@
+"""The home folder: who writes in it, where its server answers, the token of its owner."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from mainspring.core.errors import Conflict
+
+
+@dataclass(frozen=True, slots=True)
+class RunningServer:
+    """What a server says of itself in its home."""
+
+    pid: int
+    url: str
+    started_at: str
+
+
+class Home:
+    """One folder that holds everything of an embedded installation."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder.absolute()
+        self._lock_path = self.folder / "lock"
+        self._server_path = self.folder / "server.json"
+        self.token_path = self.folder / "token"
+
+    @contextmanager
+    def writing(self) -> Iterator[None]:
+        """Be the one process that writes here; raises `Conflict` at once if another is."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        handle = os.open(self._lock_path, os.O_RDWR | os.O_CREAT, 0o600)
+        try:
+            try:
+                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                raise self._taken() from None
+            yield
+        finally:
+            os.close(handle)
+
+    def is_locked(self) -> bool:
+        """Whether some process writes here now."""
+        if not self._lock_path.exists():
+            return False
+        handle = os.open(self._lock_path, os.O_RDWR)
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+        finally:
+            os.close(handle)
+        return False
+
+    def server(self) -> RunningServer | None:
+        """The server that runs on this home; a file that a dead one left counts as none."""
+        try:
+            found = RunningServer(**json.loads(self._server_path.read_text()))
+        except (FileNotFoundError, ValueError, TypeError):
+            return None
+        return found if self.is_locked() and Path(f"/proc/{found.pid}").exists() else None
+
+    def publish(self, server: RunningServer) -> None:
+        """Say where the server answers."""
+        aside = self._server_path.with_suffix(".part")
+        aside.write_text(json.dumps(asdict(server)))
+        aside.replace(self._server_path)
+
+    def withdraw(self) -> None:
+        """Say that there is no server any more."""
+        self._server_path.unlink(missing_ok=True)
+
+    def token(self) -> str | None:
+        """The owner's token, if this home has one and we may read it."""
+        try:
+            return self.token_path.read_text().strip() or None
+        except (FileNotFoundError, PermissionError):
+            return None
+
+    def keep_token(self, token: str) -> None:
+        """Write the owner's token so that only they can read it."""
+        handle = os.open(self.token_path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        with os.fdopen(handle, "w") as file:
+            file.write(token + "\n")
+
+    def _taken(self) -> Conflict:
+        try:
+            found = RunningServer(**json.loads(self._server_path.read_text()))
+            who = f"the server of process {found.pid} at {found.url}"
+        except (FileNotFoundError, ValueError, TypeError):
+            who = "another process"
+        return Conflict(
+            f"the home {self.folder} is in use by {who}; one process writes at a time",
+            fix=f"stop it: mainspring down --home {self.folder}; or take another --home",
+        )

@@ -1,0 +1,36 @@
+"""Plugs: things that others may add, found by entry point, loaded on first use."""
+
+from __future__ import annotations
+
+from functools import cache
+from importlib.metadata import entry_points
+from typing import Any
+
+from mainspring.core.errors import NotFound
+from mainspring.core.text import closest
+
+KINDS = {
+    "engines": "load a model folder so that it can be called",
+    "checks": "judge a version before it may enter a stage",
+    "notifiers": "tell people outside Mainspring about an alert",
+}
+"""Every kind of plug (entry-point group `mainspring.<kind>`); docs/plugs.md lists the same."""
+
+
+def installed(kind: str) -> list[str]:
+    """The names of the plugs of a kind, sorted."""
+    assert kind in KINDS, kind
+    return sorted({entry.name for entry in entry_points(group=f"mainspring.{kind}")})
+
+
+@cache
+def plug(kind: str, name: str) -> Any:
+    """Load the plug; the error names those that are installed."""
+    assert kind in KINDS, kind
+    for entry in entry_points(group=f"mainspring.{kind}", name=name):
+        return entry.load()
+    names = installed(kind)
+    raise NotFound(
+        f"no plug {name!r} of kind {kind!r}{closest(name, names)}; installed: {', '.join(names)}",
+        fix=f"install a package that declares the entry point {name!r} in 'mainspring.{kind}'",
+    )

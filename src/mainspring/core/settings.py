@@ -1,0 +1,64 @@
+"""The one module that reads the environment; everything else is handed values."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+DEFAULT_PORT = 8321
+DEFAULT_HOME = Path(".mainspring")
+DEFAULT_WORKSPACE = "default"
+
+VARIABLES = {
+    "MAINSPRING_HOME": "the folder that holds everything of an embedded installation",
+    "MAINSPRING_URL": "the address of the server that the CLI and the SDK talk to",
+    "MAINSPRING_TOKEN": "the API token that the CLI and the SDK sign in with",
+    "MAINSPRING_WORKSPACE": "the workspace that the CLI and the SDK work in",
+    "MAINSPRING_DATABASE": "the database URL of `mainspring up`, SQLite in the home by default",
+    "MAINSPRING_ARTIFACTS": "where `mainspring up` keeps files, a folder of the home by default",
+}
+"""Every environment variable that is read, with its meaning; docs/settings.md lists the same."""
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What a server or an in-process client is told from outside."""
+
+    home: Path = DEFAULT_HOME
+    host: str = "127.0.0.1"
+    port: int = DEFAULT_PORT
+    database: str | None = None
+    artifacts: str | None = None
+
+    @property
+    def database_url(self) -> str:
+        """The SQLAlchemy URL of the metadata database."""
+        if self.database is None:
+            return f"sqlite:///{self.home.absolute() / 'mainspring.db'}"
+        if self.database.startswith(("postgres://", "postgresql://")):
+            return "postgresql+psycopg://" + self.database.split("://", 1)[1]
+        return self.database
+
+    @property
+    def artifacts_folder(self) -> Path:
+        """The folder of the content-addressed files."""
+        if self.artifacts is None:
+            return self.home.absolute() / "artifacts"
+        return Path(self.artifacts.removeprefix("file://")).absolute()
+
+
+def read_variable(name: str) -> str | None:
+    """The value of one documented environment variable; empty counts as unset."""
+    assert name in VARIABLES, name
+    return os.environ.get(name) or None
+
+
+def home_folder(given: str | None = None) -> Path:
+    """The home: what was given, else the environment, else `.mainspring` here."""
+    return Path(given or read_variable("MAINSPRING_HOME") or DEFAULT_HOME).absolute()
+
+
+def clean_environment(**extra: str) -> dict[str, str]:
+    """The environment for a child process, with the library thread pools kept to themselves."""
+    return {**os.environ, "PYTHONUNBUFFERED": "1", **extra}

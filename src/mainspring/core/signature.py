@@ -1,0 +1,28 @@
+"""What a model takes and gives: named, typed columns. Known to every stage, needs no numpy."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import msgspec
+
+Datatype = Literal["BOOL", "INT64", "FP32", "FP64", "BYTES"]
+"""The Open Inference Protocol datatypes that a column may have; BYTES is UTF-8 text."""
+
+
+class Column(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """One named column, one value a row."""
+
+    name: str
+    datatype: Datatype
+    nullable: bool = False
+    """Whether a row may lack the value (NaN, or JSON null)."""
+    categories: tuple[str, ...] = ()
+    """The levels of a categorical column as the model learnt them, in the order of their codes."""
+
+
+class Signature(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The columns a model takes, in its order, and the columns it gives."""
+
+    inputs: tuple[Column, ...]
+    outputs: tuple[Column, ...]

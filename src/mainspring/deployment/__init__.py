@@ -1,0 +1,1 @@
+"""Versions at work: deployments, their processes, and rolling a version out."""

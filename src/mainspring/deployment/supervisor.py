@@ -1,0 +1,246 @@
+"""Makes processes be what the deployments want: started, swapped, restarted, adopted, ended."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import secrets
+import subprocess
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import msgspec
+
+from mainspring.core.blobs import BlobStore
+from mainspring.core.operation import Client
+from mainspring.deployment import contract
+from mainspring.deployment.contract import DeploymentState, ListDeployments, Placement, Report
+from mainspring.deployment.contract import Process as DataPlane
+from mainspring.deployment.process import (
+    ask,
+    end,
+    free_port,
+    is_alive,
+    launch,
+    new_nonce,
+    start_time,
+)
+from mainspring.registry import contract as registry
+from mainspring.registry.contract import ModelVersion, NameVersion
+from mainspring.serving.snapshot import ServedFolder, Snapshot
+
+BACKOFF_S = (0.0, 1.0, 2.0, 5.0, 15.0, 30.0)
+STEADY_S = 30.0
+"""A process that ran this long starts with a clean sheet when it dies."""
+DRAIN_S = 25.0
+
+log = logging.getLogger("mainspring.supervisor")
+
+
+@dataclass(slots=True)
+class _Watch:
+    """What this supervisor remembers of one deployment between its looks."""
+
+    child: subprocess.Popen[bytes] | None = None
+    process: DataPlane | None = None
+    deaths: int = 0
+    started_at: float = 0.0
+    not_before: float = 0.0
+    ended_at: float | None = None
+    versions: dict[int, ModelVersion] = field(default_factory=dict)
+
+
+class Supervisor:
+    """Looks at every deployment of a workspace and sets right what is not as wanted."""
+
+    def __init__(self, home: Path, blobs: BlobStore) -> None:
+        self._home = home
+        self._blobs = blobs
+        self._watches: dict[tuple[str, str], _Watch] = {}
+
+    def look(self, client: Client, workspace: str) -> None:
+        """One look at all deployments of the workspace."""
+        for placement in client.call(contract.placements, ListDeployments(limit=1000)):
+            name = placement.deployment.name
+            watch = self._watches.setdefault((workspace, name), _Watch())
+            if watch.process is None:
+                watch.process = placement.process
+            if watch.child is not None:
+                watch.child.poll()  # reap it, else a dead child looks alive as a zombie
+            if placement.deployment.wanted == "stopped":
+                self._stop(client, placement, watch)
+            elif is_alive(watch.process):
+                self._steer(client, workspace, placement, watch)
+            else:
+                self._start(client, workspace, placement, watch)
+
+    def end_all(self) -> None:
+        """End every process and wait till they are gone: the server shuts down."""
+        processes = [w.process for w in self._watches.values() if w.process is not None]
+        for process in processes:
+            end(process)
+        deadline = time.monotonic() + DRAIN_S
+        while any(map(is_alive, processes)) and time.monotonic() < deadline:
+            for watch in self._watches.values():
+                if watch.child is not None:
+                    watch.child.poll()
+            time.sleep(0.02)
+        for process in processes:
+            end(process, at_once=True)
+
+    def _folder(self, workspace: str, name: str) -> Path:
+        folder = self._home / "deployments" / workspace / name
+        folder.mkdir(parents=True, exist_ok=True)
+        return folder
+
+    def _start(
+        self, client: Client, workspace: str, placement: Placement, watch: _Watch
+    ) -> None:
+        deployment, now = placement.deployment, time.monotonic()
+        if watch.process is not None and watch.started_at:
+            steady = now - watch.started_at > STEADY_S
+            watch.deaths = 1 if steady else watch.deaths + 1
+            watch.not_before = now + BACKOFF_S[min(watch.deaths - 1, len(BACKOFF_S) - 1)]
+            watch.started_at = 0.0
+        if now < watch.not_before:
+            return
+        folder = self._folder(workspace, deployment.name)
+        port = watch.process.port if watch.process else free_port()
+        snapshot = self._snapshot(client, workspace, placement, (port, new_nonce()))
+        _write(folder / "snapshot.json", snapshot)
+        again = deployment.pid is not None and deployment.state != "stopped"
+        watch.child = launch(folder / "snapshot.json", folder / "process.log")
+        watch.process = DataPlane(
+            pid=watch.child.pid,
+            started=start_time(watch.child.pid) or 0,
+            nonce=snapshot.nonce,
+            port=port,
+            log_folder=snapshot.log_folder,
+        )
+        watch.started_at, watch.ended_at = now, None
+        message = f"its process {deployment.pid} was gone" if again else ""
+        self._report(
+            client, placement, "starting", process=watch.process, restarted=again, message=message
+        )
+
+    def _steer(
+        self, client: Client, workspace: str, placement: Placement, watch: _Watch
+    ) -> None:
+        process, deployment = watch.process, placement.deployment
+        assert process is not None
+        folder = self._folder(workspace, deployment.name)
+        wanted = self._snapshot(client, workspace, placement, (process.port, process.nonce))
+        path = folder / "snapshot.json"
+        if deployment.state != "ready" or deployment.served is None:
+            self._await_ready(client, placement, watch)
+            return
+        if path.read_bytes() == msgspec.json.encode(wanted) and deployment.served == deployment.version:
+            return
+        before = path.read_bytes()
+        _write(path, wanted)
+        token = (folder / "control").read_text()
+        status, body = ask(process, "POST", "/control/reload", token, timeout_s=60)
+        if status == 200:
+            if deployment.served != deployment.version:
+                self._report(client, placement, "ready", served=deployment.version)
+        elif status:
+            path.write_bytes(before)
+            message = f"version {deployment.version} was not loaded: {body.get('error', body)}"
+            log.error("%s: %s", deployment.name, message)
+            self._report(client, placement, "ready", rollout_failed=True, message=message[:2000])
+
+    def _await_ready(self, client: Client, placement: Placement, watch: _Watch) -> None:
+        assert watch.process is not None
+        status, body = ask(watch.process, "GET", "/health", timeout_s=2)
+        if status != 200:
+            return
+        if body["nonce"] != watch.process.nonce:
+            log.error("port %d is answered by somebody else", watch.process.port)
+            return
+        served = next(
+            int(model["version"])
+            for model in body["models"]
+            if model["name"] == placement.deployment.model
+        )
+        self._report(client, placement, "ready", served=served)
+
+    def _stop(self, client: Client, placement: Placement, watch: _Watch) -> None:
+        if is_alive(watch.process):
+            assert watch.process is not None
+            now = time.monotonic()
+            if watch.ended_at is None:
+                watch.ended_at = now
+                end(watch.process)
+            elif now - watch.ended_at > DRAIN_S:
+                end(watch.process, at_once=True)
+        elif placement.deployment.state != "stopped":
+            watch.started_at = 0.0
+            self._report(client, placement, "stopped")
+
+    def _report(
+        self, client: Client, placement: Placement, state: DeploymentState, **more: object
+    ) -> None:
+        fields = {"deployment": placement.deployment.name, "state": state, **more}
+        client.call(contract.report, Report(**fields))  # type: ignore[arg-type]
+
+    def _snapshot(
+        self, client: Client, workspace: str, placement: Placement, place: tuple[int, str]
+    ) -> Snapshot:
+        deployment = placement.deployment
+        watch = self._watches[workspace, deployment.name]
+        version = watch.versions.get(deployment.version)
+        if version is None:
+            request = NameVersion(model=deployment.model, version=deployment.version)
+            version = watch.versions[deployment.version] = client.call(
+                registry.show_version, request
+            )
+        folder = self._folder(workspace, deployment.name)
+        return Snapshot(
+            deployment=deployment.name,
+            host="127.0.0.1",
+            port=place[0],
+            nonce=place[1],
+            models=(
+                ServedFolder(
+                    name=deployment.model,
+                    version=str(version.version),
+                    folder=str(self._unpacked(version)),
+                    digest=version.digest,
+                ),
+            ),
+            tokens=tuple(placement.tokens),
+            control=hashlib.sha256(_control_token(folder).encode()).hexdigest(),
+            log_folder=str(folder / "log"),
+        )
+
+    def _unpacked(self, version: ModelVersion) -> Path:
+        """The version's files in a folder by its digest, each verified as it is read."""
+        folder = self._home / "models" / version.digest.replace(":", "-")
+        done = folder / ".complete"
+        if not done.exists():
+            for file in version.files:
+                place = folder / file.path
+                place.parent.mkdir(parents=True, exist_ok=True)
+                aside = place.with_name(f"{place.name}.part")
+                with aside.open("wb") as output:
+                    for piece in self._blobs.read(file.digest):
+                        output.write(piece)
+                aside.replace(place)
+            done.touch()
+        return folder
+
+
+def _control_token(folder: Path) -> str:
+    path = folder / "control"
+    if not path.exists():
+        path.touch(mode=0o600)
+        path.write_text(secrets.token_hex(32))
+    return path.read_text()
+
+
+def _write(path: Path, snapshot: Snapshot) -> None:
+    aside = path.with_suffix(".part")
+    aside.touch(mode=0o600)
+    aside.write_bytes(msgspec.json.encode(snapshot))
+    aside.replace(path)

@@ -1,0 +1,123 @@
+"""Columns as numpy arrays: the Open Inference Protocol datatypes and their checks."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from mainspring.core.errors import Invalid
+from mainspring.core.signature import Column, Datatype, Signature
+
+Array = npt.NDArray[Any]
+Tensors = dict[str, Array]
+
+DTYPES: dict[Datatype, np.dtype[Any]] = {
+    "BOOL": np.dtype(np.bool_),
+    "INT64": np.dtype("<i8"),
+    "FP32": np.dtype("<f4"),
+    "FP64": np.dtype("<f8"),
+    "BYTES": np.dtype(object),
+}
+RESERVED = "mainspring."
+"""Names that start so belong to the platform, never to a model's columns."""
+
+
+def check_signature(signature: Signature) -> None:
+    """Refuse a signature that no engine could honour."""
+    for side, columns in (("inputs", signature.inputs), ("outputs", signature.outputs)):
+        if not columns:
+            raise Invalid(f"the signature has no {side}", field=side)
+        name, times = Counter(column.name for column in columns).most_common(1)[0]
+        if times > 1:
+            raise Invalid(f"the signature's {side} name {name!r} {times} times", field=name)
+        for column in columns:
+            _check_column(column)
+
+
+def _check_column(column: Column) -> None:
+    name = column.name
+    if not name or name.startswith(RESERVED):
+        raise Invalid(f"a column may not be named {name!r}: empty or reserved", field=name)
+    if column.datatype not in DTYPES:
+        raise Invalid(
+            f"column {name!r} has the datatype {column.datatype!r}; known are {', '.join(DTYPES)}",
+            field=name,
+        )
+    if column.nullable and column.datatype in ("BOOL", "INT64"):
+        raise Invalid(
+            f"column {name!r} is {column.datatype} and nullable; such values cannot be missing",
+            field=name,
+            fix="use FP64 for numbers that may be missing",
+        )
+    if column.categories and column.datatype != "BYTES":
+        raise Invalid(f"column {name!r} has categories but is not BYTES", field=name)
+
+
+def check_inputs(signature: Signature, inputs: Tensors) -> int:
+    """Refuse inputs that do not fit the signature; answer the number of rows."""
+    rows: int | None = None
+    for column in signature.inputs:
+        values = inputs.get(column.name)
+        if values is None:
+            raise Invalid(f"the input column {column.name!r} is missing", field=column.name)
+        _check_values(column, values)
+        if rows is None:
+            rows = len(values)
+        elif len(values) != rows:
+            raise Invalid(
+                f"column {column.name!r} has {len(values)} rows; the first column has {rows}",
+                field=column.name,
+            )
+    if len(inputs) != len(signature.inputs):
+        known = {column.name for column in signature.inputs}
+        name = next(name for name in inputs if name not in known)
+        raise Invalid(f"the model has no input column {name!r}", field=name)
+    if not rows:
+        raise Invalid("the inputs have no rows", field="inputs")
+    return rows
+
+
+def _check_values(column: Column, values: Array) -> None:
+    wanted = DTYPES[column.datatype]
+    if values.dtype != wanted:
+        raise Invalid(
+            f"column {column.name!r} holds {values.dtype}; {column.datatype} wants {wanted}",
+            field=column.name,
+        )
+    if values.ndim != 1:
+        raise Invalid(
+            f"column {column.name!r} has {values.ndim} dimensions; a column has 1",
+            field=column.name,
+        )
+    if wanted.kind == "O":
+        _check_text(column, values)
+    elif wanted.kind == "f" and not column.nullable:
+        # Cheaper than .any() on one row, which is what serving mostly sees.
+        lacking = np.isnan(values)
+        if np.count_nonzero(lacking):
+            raise null_refused(column, int(lacking.argmax()))
+
+
+def _check_text(column: Column, values: Array) -> None:
+    for row, value in enumerate(values.tolist()):
+        if type(value) is str:
+            continue
+        if value is None:
+            if not column.nullable:
+                raise null_refused(column, row)
+        else:
+            raise Invalid(
+                f"column {column.name!r}, row {row}: expected text, got {type(value).__name__}",
+                field=column.name,
+            )
+
+
+def null_refused(column: Column, row: int) -> Invalid:
+    """The error for a missing value in a column that must have one."""
+    return Invalid(
+        f"column {column.name!r}, row {row}: null, but the column is not nullable",
+        field=column.name,
+    )

@@ -1,0 +1,1 @@
+"""Incidents: something is wrong in production, somebody is on it, and how it ended."""

@@ -1,0 +1,1 @@
+"""The HTTP API: a route for every operation, read off its declaration."""

@@ -1,0 +1,65 @@
+"""Files go up and down as bytes, by their digest; a workspace sees only its own."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable
+from typing import Any
+
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import Request
+from starlette.responses import Response, StreamingResponse
+from starlette.routing import Route
+
+from mainspring.administration import contract
+from mainspring.administration.contract import NameBlob, RecordBlob
+from mainspring.core.access import Caller
+from mainspring.core.blobs import CHUNK, BlobStore
+from mainspring.core.operation import Operation, decode_fields
+
+Perform = Callable[[Operation[Any, Any], Any, Caller], Any]
+PATH = "/api/v1/workspaces/{workspace}/files/{digest}/content"
+IN_MEMORY = 1 << 20
+
+
+def file_routes(perform: Perform, blobs: BlobStore) -> list[Route]:
+    """The two routes of file contents."""
+    # Imported late by name would hide the cycle; the caller's reader is handed in instead.
+    from mainspring.interfaces.http.api import as_json, caller_of  # noqa: PLC0415
+
+    async def download(request: Request) -> Response:
+        wanted = decode_fields(
+            contract.show_blob, {"digest": [request.path_params["digest"]]}, {}
+        )
+        found = await run_in_threadpool(perform, contract.show_blob, wanted, caller_of(request))
+        headers = {
+            "content-length": str(found.size),
+            "content-disposition": "attachment",
+            "x-content-type-options": "nosniff",
+        }
+        return StreamingResponse(
+            blobs.read(wanted.digest), headers=headers, media_type="application/octet-stream"
+        )
+
+    async def upload(request: Request) -> Response:
+        caller = caller_of(request)
+        fields = {"digest": request.path_params["digest"], "size": 0}
+        wanted = decode_fields(contract.record_blob, {}, fields)
+        # Ask before reading: who may not log may not fill the disk either.
+        await run_in_threadpool(perform, contract.whoami, contract.Nothing(), caller)
+        with tempfile.SpooledTemporaryFile(max_size=IN_MEMORY) as aside:
+            async for piece in request.stream():
+                await run_in_threadpool(aside.write, piece)
+            aside.seek(0)
+            chunks = iter(lambda: aside.read(CHUNK), b"")
+            _, size = await run_in_threadpool(blobs.put, chunks, wanted.digest)
+        record = RecordBlob(digest=wanted.digest, size=size)
+        return as_json(await run_in_threadpool(perform, contract.record_blob, record, caller))
+
+    return [
+        Route(PATH, download, methods=["GET"]),
+        Route(PATH, upload, methods=["PUT"]),
+    ]
+
+
+__all__ = ["NameBlob", "file_routes"]

@@ -1,0 +1,1 @@
+"""The Python SDK: runs, versions, promotions, deployments in a script's own words."""

@@ -1,0 +1,1 @@
+"""Watching a deployed model: its traffic against its reference, and against the truth."""

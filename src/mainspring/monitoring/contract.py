@@ -1,0 +1,274 @@
+"""What may be asked about monitors, windows, labels, alerts and runbooks."""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import Annotated, Any
+
+import msgspec
+
+from mainspring.core.ids import PLAIN, Id, Limit, Name
+from mainspring.core.operation import Done, Operation, Page, Request
+from mainspring.monitoring.alert import Action, AlertState, MonitorKind, Severity
+
+RequestId = Annotated[str, msgspec.Meta(min_length=1, max_length=200, pattern=PLAIN)]
+Finite = Annotated[float, msgspec.Meta(ge=-1e300, le=1e300)]
+Windows = Annotated[int, msgspec.Meta(ge=1, le=100)]
+Plug = Annotated[str, msgspec.Meta(min_length=1, max_length=100, pattern=r"^[\w-]+$")]
+
+
+class Label(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What turned out to be true of one prediction."""
+
+    request_id: RequestId
+    value: Finite
+    event_time: dt.datetime
+    """When it became known, by the data's clock."""
+
+
+class Step(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Who is told when nobody has acknowledged after so many minutes."""
+
+    after_minutes: Annotated[float, msgspec.Meta(ge=0, le=100_000)]
+    notify: Annotated[list[Plug], msgspec.Meta(min_length=1, max_length=20)]
+
+
+class Monitor(msgspec.Struct, frozen=True, kw_only=True):
+    """Something that is watched, with a threshold, an action and a runbook; none is optional."""
+
+    name: str
+    deployment: str
+    kind: MonitorKind
+    metric: str
+    threshold: float
+    breaches: int
+    windows: int
+    severity: Severity
+    action: Action
+    runbook: str
+    escalation: list[Step]
+    declared_by: str
+    recorded_at: dt.datetime
+
+
+class Window(msgspec.Struct, frozen=True, kw_only=True):
+    """One stretch of event time, closed and measured."""
+
+    deployment: str
+    starts_at: dt.datetime
+    ends_at: dt.datetime
+    version: int
+    """The version that served most of it."""
+    rows: int
+    labels: int
+    measurements: dict[str, Any]
+    recorded_at: dt.datetime
+
+
+class Alert(msgspec.Struct, frozen=True, kw_only=True):
+    """A monitor's threshold was crossed."""
+
+    id: str
+    monitor: str
+    kind: MonitorKind
+    deployment: str
+    model: str
+    severity: Severity
+    action: Action
+    state: AlertState
+    value: float | None
+    threshold: float
+    reason: str
+    runbook: str
+    """The runbook's name; `runbook_url` is its address on this server."""
+    runbook_url: str
+    escalation_step: int
+    """How many steps of the escalation have been taken."""
+    event_time: dt.datetime
+    raised_at: dt.datetime
+    acknowledged_by: str | None
+    resolved_at: dt.datetime | None
+
+
+class Runbook(msgspec.Struct, frozen=True, kw_only=True):
+    """What to check, the impact, the remedy: Markdown."""
+
+    name: str
+    text: str
+    written_by: str
+    recorded_at: dt.datetime
+
+
+class StoredLabel(msgspec.Struct, frozen=True, kw_only=True):
+    """A label as it is kept."""
+
+    request_id: str
+    value: float
+    event_time: dt.datetime
+    recorded_at: dt.datetime
+
+
+class WriteRunbook(Request, kw_only=True):
+    """A runbook, new or rewritten."""
+
+    name: Name
+    text: Annotated[str, msgspec.Meta(min_length=1, max_length=100_000, pattern=PLAIN)]
+
+
+class NameRunbook(Request, kw_only=True):
+    """One runbook."""
+
+    name: Name
+
+
+class DeclareMonitor(Request, kw_only=True):
+    """Watch something. Without a threshold, an action and a runbook there is no monitor."""
+
+    name: Name
+    deployment: Name
+    kind: MonitorKind
+    metric: Annotated[str, msgspec.Meta(max_length=50)]
+    threshold: Finite
+    breaches: Windows = 1
+    windows: Windows = 1
+    severity: Severity = "warning"
+    action: Action = "notify"
+    runbook: Name
+    escalation: Annotated[list[Step], msgspec.Meta(min_length=1, max_length=10)]
+
+
+class ListAll(Request, kw_only=True):
+    """By name."""
+
+    limit: Limit = 100
+
+
+class ListOfDeployment(Request, kw_only=True):
+    """What belongs to a deployment, or to all."""
+
+    deployment: Name | None = None
+    limit: Limit = 100
+
+
+class RecordLabels(Request, kw_only=True):
+    """Labels for predictions; the first label of a request id stays."""
+
+    deployment: Name
+    labels: Annotated[list[Label], msgspec.Meta(min_length=1, max_length=10_000)]
+
+
+class ReadLabels(Request, kw_only=True):
+    """Labels of predictions, in the order in which they became known."""
+
+    deployment: Name
+    known_from: dt.datetime | None = None
+    known_until: dt.datetime | None = None
+    after: Annotated[int, msgspec.Meta(ge=0)] = 0
+    limit: Annotated[int, msgspec.Meta(ge=1, le=20_000)] = 10_000
+
+
+class CountLabels(Request, kw_only=True):
+    """How many labels there are."""
+
+    deployment: Name
+
+
+class CloseWindows(Request, kw_only=True):
+    """Measure every day that ended `label_delay_hours` before `until`."""
+
+    deployment: Name
+    until: dt.datetime
+    label_delay_hours: Annotated[float, msgspec.Meta(ge=0, le=10_000)] = 24
+
+
+class RecordWindow(Request, kw_only=True):
+    """What was measured in one window."""
+
+    deployment: Name
+    starts_at: dt.datetime
+    ends_at: dt.datetime
+    version: Annotated[int, msgspec.Meta(ge=1)]
+    rows: Annotated[int, msgspec.Meta(ge=0)]
+    labels: Annotated[int, msgspec.Meta(ge=0)]
+    measurements: dict[str, Any]
+
+
+class NameAlert(Request, kw_only=True):
+    """One alert."""
+
+    alert: Id
+
+
+class ListAlerts(Request, kw_only=True):
+    """Alerts, newest first."""
+
+    deployment: Name | None = None
+    state: AlertState | None = None
+    limit: Limit = 100
+
+
+write_runbook = Operation(
+    "runbook.write", "PUT", "/runbooks/{name}", WriteRunbook, Runbook,
+    allow="monitor", summary="Write a runbook: what to check, the impact, the remedy.",
+)  # fmt: skip
+show_runbook = Operation(
+    "runbook.show", "GET", "/runbooks/{name}", NameRunbook, Runbook,
+    allow="read", summary="Show a runbook.",
+)  # fmt: skip
+list_runbooks = Operation(
+    "runbook.list", "GET", "/runbooks", ListAll, list[Runbook],
+    allow="read", summary="List the runbooks.",
+)  # fmt: skip
+declare_monitor = Operation(
+    "monitor.declare", "POST", "/monitors", DeclareMonitor, Monitor,
+    allow="monitor", summary="Watch a deployment: threshold, action and runbook.",
+)  # fmt: skip
+list_monitors = Operation(
+    "monitor.list", "GET", "/monitors", ListOfDeployment, list[Monitor],
+    allow="read", summary="List the monitors.",
+)  # fmt: skip
+record_labels = Operation(
+    "labels.record", "POST", "/deployments/{deployment}/labels", RecordLabels, Done,
+    allow="log", summary="Record what turned out to be true, by request id.", repeatable=True,
+)  # fmt: skip
+read_labels = Operation(
+    "labels.list", "GET", "/deployments/{deployment}/labels", ReadLabels, Page[StoredLabel],
+    allow="read", summary="Read labels in the order in which they became known.",
+)  # fmt: skip
+count_labels = Operation(
+    "labels.count", "GET", "/deployments/{deployment}/labels/count", CountLabels, Done,
+    allow="read", summary="Count the labels of a deployment.",
+)  # fmt: skip
+close_windows = Operation(
+    "monitor.run", "POST", "/deployments/{deployment}/windows/due", CloseWindows, Done,
+    allow="monitor", summary="Measure the days that have ended and read the monitors.",
+)  # fmt: skip
+record_window = Operation(
+    "monitor.record-window", "POST", "/deployments/{deployment}/windows", RecordWindow, Window,
+    allow="operate", summary="Record one window's measurements and read the monitors.",
+    repeatable=True,
+)  # fmt: skip
+list_windows = Operation(
+    "monitor.windows", "GET", "/windows", ListOfDeployment, list[Window],
+    allow="read", summary="List the measured windows, newest first.",
+)  # fmt: skip
+list_alerts = Operation(
+    "alerts.list", "GET", "/alerts", ListAlerts, list[Alert],
+    allow="read", summary="List the alerts, newest first.",
+)  # fmt: skip
+show_alert = Operation(
+    "alerts.show", "GET", "/alerts/{alert}", NameAlert, Alert,
+    allow="read", summary="Show an alert.",
+)  # fmt: skip
+acknowledge = Operation(
+    "alerts.ack", "POST", "/alerts/{alert}/acknowledgement", NameAlert, Alert,
+    allow="monitor", summary="Take an alert on; its escalation stops.",
+)  # fmt: skip
+resolve_alert = Operation(
+    "alerts.resolve", "POST", "/alerts/{alert}/resolution", NameAlert, Alert,
+    allow="monitor", summary="Close an alert.",
+)  # fmt: skip
+escalate = Operation(
+    "alerts.escalate", "POST", "/alerts/escalation", Request, Done,
+    allow="operate", summary="Take the escalation steps that are due.", repeatable=True,
+)  # fmt: skip

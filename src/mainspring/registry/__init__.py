@@ -1,0 +1,1 @@
+"""Models, their versions, and the gates between a version and production."""

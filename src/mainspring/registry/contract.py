@@ -1,0 +1,407 @@
+"""What may be asked about models, versions, suites, promotions and standing policies."""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import Annotated, Any, Literal
+
+import msgspec
+
+from mainspring.core.ids import Id, Limit, Name, Text, Version
+from mainspring.core.operation import Done, Operation, Request
+from mainspring.core.signature import Signature
+from mainspring.registry.promotion import Outcome, PromotionState, Stage
+from mainspring.tracking.contract import FileEntry, RunDataset
+
+RiskTier = Literal["low", "medium", "high"]
+Count = Annotated[int, msgspec.Meta(ge=0, le=10)]
+Reason = Annotated[Text, msgspec.Meta(min_length=1)]
+TargetStage = Literal["staging", "production"]
+
+
+class Model(msgspec.Struct, frozen=True, kw_only=True):
+    """A named line of versions."""
+
+    name: str
+    owner: str
+    team: str
+    risk_tier: RiskTier
+    description: str
+    versions: int
+    production: int | None
+    """The version in production."""
+    aliases: dict[str, int]
+    recorded_at: dt.datetime
+
+
+class ModelVersion(msgspec.Struct, frozen=True, kw_only=True):
+    """One immutable version: its digest covers all its files."""
+
+    model: str
+    version: int
+    stage: Stage
+    digest: str
+    engine: str
+    task: str
+    signature: Signature
+    files: list[FileEntry]
+    run: str | None
+    trained_model: str
+    description: str
+    registered_by: str
+    recorded_at: dt.datetime
+
+
+class CheckSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A check and what it is asked for."""
+
+    name: Annotated[str, msgspec.Meta(min_length=1, max_length=250, pattern=r"^[\w.:]+$")]
+    """A plug of the kind `checks`, or `module:function`."""
+    parameters: Annotated[dict[str, Any], msgspec.Meta(max_length=50)] = {}
+
+
+class SuiteRow(msgspec.Struct, frozen=True, kw_only=True):
+    """What must be so before a version may enter a stage."""
+
+    model: str
+    stage: str
+    digest: str
+    checks: list[CheckSpec]
+    approvals: int
+    declared_by: str
+    recorded_at: dt.datetime
+
+
+class VerdictRow(msgspec.Struct, frozen=True, kw_only=True):
+    """What a check said."""
+
+    check: str
+    outcome: Outcome
+    reason: str
+    measurements: dict[str, Any]
+    suite_digest: str
+    data_digest: str
+    recorded_at: dt.datetime
+
+
+class ApprovalRow(msgspec.Struct, frozen=True, kw_only=True):
+    """What somebody decided."""
+
+    person: str
+    policy: str | None
+    decision: str
+    reason: str
+    recorded_at: dt.datetime
+
+
+class Promotion(msgspec.Struct, frozen=True, kw_only=True):
+    """A request to move a version to a stage, with all that was said about it."""
+
+    id: str
+    model: str
+    version: int
+    stage: str
+    state: PromotionState
+    requested_by: str
+    policy: str | None
+    reason: str
+    suite_digest: str
+    bound_to: str | None
+    """What an approval now would be bound to."""
+    missing: list[str]
+    """What still holds it back, in words."""
+    verdicts: list[VerdictRow]
+    approvals: list[ApprovalRow]
+    recorded_at: dt.datetime
+    expires_at: dt.datetime
+    decided_at: dt.datetime | None
+
+
+class Policy(msgspec.Struct, frozen=True, kw_only=True):
+    """A standing policy."""
+
+    name: str
+    model: str
+    stage: str
+    proposed_by: str
+    approved_by: str | None
+    max_promotions: int
+    used: int
+    revoked: bool
+    expires_at: dt.datetime
+    recorded_at: dt.datetime
+
+
+class Lineage(msgspec.Struct, frozen=True, kw_only=True):
+    """A version traced back to what it came from."""
+
+    model: str
+    version: int
+    digest: str
+    stage: str
+    registered_by: str
+    run: str | None
+    run_author: str | None
+    run_opened_at: dt.datetime | None
+    code: dict[str, Any]
+    environment: dict[str, Any]
+    datasets: list[RunDataset]
+    parent_version: int | None
+    """The version that was in production when this one was asked for."""
+    suite_digest: str | None
+    suite_declared_at: dt.datetime | None
+    verdicts: list[VerdictRow]
+    approvals: list[ApprovalRow]
+    causes: list[str]
+    """The chain of events that led to the registration, the nearest first."""
+
+
+class NameModel(Request, kw_only=True):
+    """One model."""
+
+    model: Name
+
+
+class NameVersion(Request, kw_only=True):
+    """One version."""
+
+    model: Name
+    version: Version
+
+
+class ListModels(Request, kw_only=True):
+    """Models by name."""
+
+    limit: Limit = 100
+
+
+class DescribeModel(Request, kw_only=True):
+    """Facts that people say of a model; what is not given stays."""
+
+    model: Name
+    owner: Name | None = None
+    team: Text | None = None
+    risk_tier: RiskTier | None = None
+    description: Text | None = None
+
+
+class RegisterVersion(Request, kw_only=True):
+    """A trained model becomes the next version."""
+
+    model: Name
+    trained_model: Id
+    description: Text = ""
+
+
+class ListVersions(Request, kw_only=True):
+    """Versions of a model, newest first."""
+
+    model: Name
+    limit: Limit = 100
+
+
+class Resolve(Request, kw_only=True):
+    """`3`, a stage or an alias."""
+
+    model: Name
+    reference: Annotated[str, msgspec.Meta(min_length=1, max_length=250, pattern="^[^/]+$")]
+
+
+class SetAlias(Request, kw_only=True):
+    """A name that points at a version."""
+
+    model: Name
+    alias: Name
+    version: Version
+
+
+class DropAlias(Request, kw_only=True):
+    """A name to forget."""
+
+    model: Name
+    alias: Name
+
+
+class DeclareSuite(Request, kw_only=True):
+    """What must be so before a version may enter the stage. Declare it before training."""
+
+    model: Name
+    stage: TargetStage = "production"
+    checks: Annotated[list[CheckSpec], msgspec.Meta(max_length=100)]
+    approvals: Count = 1
+
+
+class RecordVerdict(Request, kw_only=True):
+    """What a check said of the version under a promotion."""
+
+    promotion: Id
+    check: Annotated[str, msgspec.Meta(min_length=1, max_length=250)]
+    outcome: Outcome
+    reason: Text
+    measurements: Annotated[dict[str, Any], msgspec.Meta(max_length=200)] = {}
+    data_digest: Text
+
+
+class RequestPromotion(Request, kw_only=True):
+    """Ask to move a version to a stage; its checks start by themselves."""
+
+    model: Name
+    version: Version
+    stage: TargetStage = "production"
+    reason: Text = ""
+    policy: Name | None = None
+    """The standing policy that decides instead of people."""
+    on_behalf_of: Name | None = None
+    """The person for whom a service asks; they are a party to it like one who asks themselves."""
+
+
+class NamePromotion(Request, kw_only=True):
+    """One promotion."""
+
+    promotion: Id
+
+
+class ListPromotions(Request, kw_only=True):
+    """Promotions, newest first."""
+
+    model: Name | None = None
+    open: bool = False
+    limit: Limit = 100
+
+
+class Decide(Request, kw_only=True):
+    """Approve or reject."""
+
+    promotion: Id
+    decision: Literal["approve", "reject"] = "approve"
+    reason: Reason
+
+
+class RollBack(Request, kw_only=True):
+    """Return to a version that was in the stage before."""
+
+    model: Name
+    version: Version
+    stage: TargetStage = "production"
+    reason: Reason
+
+
+class ProposePolicy(Request, kw_only=True):
+    """An approval to be given beforehand; it counts after another person approved it."""
+
+    name: Name
+    model: Name
+    stage: TargetStage = "production"
+    days: Annotated[int, msgspec.Meta(ge=1, le=366)] = 90
+    max_promotions: Annotated[int, msgspec.Meta(ge=1, le=1000)] = 10
+
+
+class NamePolicy(Request, kw_only=True):
+    """One standing policy."""
+
+    policy: Name
+
+
+list_models = Operation(
+    "model.list", "GET", "/models", ListModels, list[Model],
+    allow="read", summary="List the models.",
+)  # fmt: skip
+show_model = Operation(
+    "model.show", "GET", "/models/{model}", NameModel, Model,
+    allow="read", summary="Show a model.",
+)  # fmt: skip
+describe_model = Operation(
+    "model.describe", "PATCH", "/models/{model}", DescribeModel, Model,
+    allow="register", summary="Say who owns a model, its risk tier, what it is for.",
+)  # fmt: skip
+register_version = Operation(
+    "model.register", "POST", "/models/{model}/versions", RegisterVersion, ModelVersion,
+    allow="register", summary="Register a trained model as the next version.",
+)  # fmt: skip
+list_versions = Operation(
+    "model.versions", "GET", "/models/{model}/versions", ListVersions, list[ModelVersion],
+    allow="read", summary="List the versions of a model, newest first.",
+)  # fmt: skip
+show_version = Operation(
+    "model.version", "GET", "/models/{model}/versions/{version}", NameVersion, ModelVersion,
+    allow="read", summary="Show a version.",
+)  # fmt: skip
+resolve = Operation(
+    "model.resolve", "GET", "/models/{model}/references/{reference}", Resolve, ModelVersion,
+    allow="read", summary="Find the version that a number, a stage or an alias names.",
+)  # fmt: skip
+show_lineage = Operation(
+    "model.lineage", "GET", "/models/{model}/versions/{version}/lineage", NameVersion, Lineage,
+    allow="read", summary="Trace a version back to data, code and run.",
+)  # fmt: skip
+set_alias = Operation(
+    "model.alias", "PUT", "/models/{model}/aliases/{alias}", SetAlias, Model,
+    allow="register", summary="Point an alias at a version.",
+)  # fmt: skip
+drop_alias = Operation(
+    "model.unalias", "DELETE", "/models/{model}/aliases/{alias}", DropAlias, Model,
+    allow="register", summary="Forget an alias.",
+)  # fmt: skip
+declare_suite = Operation(
+    "suite.declare", "POST", "/suites", DeclareSuite, SuiteRow,
+    allow="validate", summary="Declare what a stage asks of a model's versions.", decision=True,
+)  # fmt: skip
+list_suites = Operation(
+    "suite.list", "GET", "/models/{model}/suites", NameModel, list[SuiteRow],
+    allow="read", summary="List the suites of a model, newest first.",
+)  # fmt: skip
+request_promotion = Operation(
+    "promotion.request", "POST", "/models/{model}/versions/{version}/promotions",
+    RequestPromotion, Promotion,
+    allow="request", summary="Ask to move a version to a stage.", decision=True,
+)  # fmt: skip
+preview_promotion = Operation(
+    "promotion.preview", "GET", "/models/{model}/versions/{version}/promotions/preview",
+    RequestPromotion, Promotion,
+    allow="read", summary="List what would hold a promotion back, and ask for nothing.",
+)  # fmt: skip
+record_verdict = Operation(
+    "promotion.verdict", "POST", "/promotions/{promotion}/verdicts", RecordVerdict, Promotion,
+    allow="operate", summary="Record what a check said.", decision=True,
+)  # fmt: skip
+decide = Operation(
+    "promotion.decide", "POST", "/promotions/{promotion}/decisions", Decide, Promotion,
+    allow="approve", summary="Approve or reject a promotion.", decision=True,
+)  # fmt: skip
+withdraw = Operation(
+    "promotion.withdraw", "POST", "/promotions/{promotion}/withdrawal", NamePromotion, Promotion,
+    allow="request", summary="Take a request back.", decision=True,
+)  # fmt: skip
+show_promotion = Operation(
+    "promotion.show", "GET", "/promotions/{promotion}", NamePromotion, Promotion,
+    allow="read", summary="Show a promotion and what holds it back.",
+)  # fmt: skip
+list_promotions = Operation(
+    "promotion.list", "GET", "/promotions", ListPromotions, list[Promotion],
+    allow="read", summary="List promotions, newest first.",
+)  # fmt: skip
+roll_back = Operation(
+    "model.rollback", "POST", "/models/{model}/rollbacks", RollBack, ModelVersion,
+    allow="rollback", summary="Return to a version that was in the stage before.", decision=True,
+)  # fmt: skip
+propose_policy = Operation(
+    "policy.propose", "POST", "/policies", ProposePolicy, Policy,
+    allow="request", summary="Propose a standing policy.", decision=True,
+)  # fmt: skip
+approve_policy = Operation(
+    "policy.approve", "POST", "/policies/{policy}/approval", NamePolicy, Policy,
+    allow="approve", summary="Approve a standing policy that another person proposed.",
+    decision=True,
+)  # fmt: skip
+revoke_policy = Operation(
+    "policy.revoke", "POST", "/policies/{policy}/revocation", NamePolicy, Policy,
+    allow="approve", summary="End a standing policy.", decision=True,
+)  # fmt: skip
+list_policies = Operation(
+    "policy.list", "GET", "/policies", ListModels, list[Policy],
+    allow="read", summary="List the standing policies.",
+)  # fmt: skip
+expire_promotions = Operation(
+    "promotion.expire", "POST", "/promotions/expiry", Request, Done,
+    allow="operate", summary="Expire requests that were not decided in time.", repeatable=True,
+)  # fmt: skip

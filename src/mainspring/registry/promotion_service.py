@@ -1,0 +1,390 @@
+"""Promotions: requested, checked, approved, done; the rules are in promotion.py."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from mainspring.core.blobs import canonical_json, digest_of
+from mainspring.core.errors import Blocked, Conflict, Invalid
+from mainspring.core.event import Announcement
+from mainspring.core.ids import derived_id
+from mainspring.core.operation import Done, Request
+from mainspring.core.work import Work, performs
+from mainspring.registry import contract
+from mainspring.registry.contract import Promotion
+from mainspring.registry.promotion import (
+    EXPIRY,
+    OPEN_STATES,
+    Provenance,
+    applicable_suite,
+    approval_blockers,
+    check_blockers,
+    four_eyes,
+    policy_blockers,
+    provenance_blockers,
+)
+from mainspring.registry.promotion_store import (
+    PromotionStore,
+    standing_policy,
+    suite_of,
+    verdict_of,
+)
+from mainspring.registry.store import RegistryStore
+from mainspring.tracking.store import TrackingStore
+
+
+class _Desk:
+    """The stores that a decision is made over, in one transaction."""
+
+    def __init__(self, work: Work) -> None:
+        self.work = work
+        self.registry = RegistryStore(work.connection, work.workspace_id)
+        self.promotions = PromotionStore(work.connection, work.workspace_id)
+        self.tracking = TrackingStore(work.connection, work.workspace_id)
+
+    def provenance(self, version: Any) -> Provenance | None:
+        """The run behind a version, and what it lacks."""
+        run = self.tracking.find_run(version.run) if version.run else None
+        if run is None:
+            return None
+        roles = {dataset.role for dataset in self.tracking.datasets(run.id)}
+        here = {
+            "training data": "training" in roles,
+            "hold-out data": "holdout" in roles,
+            "code": bool(run.code.get("commit") or run.code.get("source_digest")),
+            "environment": bool(run.environment.get("packages")),
+        }
+        missing = tuple(name for name, known in here.items() if not known)
+        return Provenance(version.run, run.opened_at, run.attested, missing)
+
+    def bound_to(self, promotion: Any, version: Any, suite: Any) -> str:
+        """The digest of everything that an approval is given for."""
+        verdicts = self.promotions.verdict_rows(promotion.id)
+        said = sorted((v.check, v.outcome, v.data_digest, v.measurements) for v in verdicts)
+        return digest_of(canonical_json([version.digest, suite.digest, said]))
+
+    def parties(self, promotion: Any, version: Any) -> set[str]:
+        """Everybody who made the version or asked for the promotion."""
+        run = self.tracking.find_run(version.run) if version.run else None
+        parties = {promotion.requested_by, version.registered_by, promotion.on_behalf_of}
+        return (parties | ({run.author} if run else set())) - {None}
+
+    def missing(self, promotion: Any, version: Any, suite: Any) -> list[str]:
+        """What holds the promotion back now."""
+        rule = suite_of(suite)
+        verdicts = [verdict_of(row) for row in self.promotions.verdict_rows(promotion.id)]
+        pending, refused = check_blockers(rule, verdicts)
+        bound = self.bound_to(promotion, version, suite)
+        approvals = approval_blockers(rule, self.promotions.approvals(promotion.id), bound)
+        return [f"check {name!r} has not run yet" for name in pending] + refused + approvals
+
+    def shown(self, promotion: Any) -> Promotion:
+        """The promotion as it is told."""
+        version = self.registry.version_by_key(promotion.version_id)
+        suite = self.promotions.suite_by_key(promotion.suite_id)
+        is_open = promotion.state in OPEN_STATES
+        return Promotion(
+            id=promotion.public_id,
+            model=version.model,
+            version=version.number,
+            stage=promotion.stage,
+            state=promotion.state,
+            requested_by=promotion.requested_by,
+            policy=promotion.policy,
+            reason=promotion.reason,
+            suite_digest=suite.digest,
+            bound_to=self.bound_to(promotion, version, suite) if is_open else None,
+            missing=self.missing(promotion, version, suite) if is_open else [],
+            verdicts=self.promotions.verdict_rows(promotion.id),
+            approvals=self.promotions.approval_rows(promotion.id),
+            recorded_at=promotion.recorded_at,
+            expires_at=promotion.expires_at,
+            decided_at=promotion.decided_at,
+        )
+
+    def announce(self, kind: str, promotion: Any, version: Any, **facts: Any) -> None:
+        """Log an event about the promotion."""
+        self.work.announce_fully(
+            Announcement(
+                kind=kind,
+                subject_kind="promotion",
+                subject=promotion.public_id,
+                model=version.model,
+                facts={"version": version.number, "stage": promotion.stage, **facts},
+                digest_after=version.digest,
+            )
+        )
+
+
+def _suite_for(desk: _Desk, version: Any, request: contract.RequestPromotion) -> Any:
+    """The suite that applies to the version, or the refusal that says why there is none."""
+    rows = desk.promotions.suite_rows(request.model, request.stage)
+    suites = [suite_of(row) for row in rows]
+    provenance = desk.provenance(version)
+    reasons = provenance_blockers(provenance, suites, request.stage)
+    if request.policy is not None:
+        policy = standing_policy(desk.promotions.policy_row(request.policy))
+        reasons += policy_blockers(
+            policy, request.model, request.stage, version.risk_tier, desk.work.now
+        )
+    if reasons:
+        raise Blocked(
+            f"{request.model}@{request.version} may not enter {request.stage}: "
+            f"{'; '.join(reasons)}",
+            reasons,
+            fix="declare the suite first, then train: mainspring suite declare",
+        )
+    assert provenance is not None
+    applicable = applicable_suite(suites, provenance.opened_at)
+    assert applicable is not None
+    return next(row for row in rows if row.recorded_at == applicable.declared_at)
+
+
+@performs(contract.request_promotion)
+def request_promotion(work: Work, request: contract.RequestPromotion) -> Promotion:
+    """Open the request; the checks of its suite start by themselves."""
+    desk = _Desk(work)
+    version = desk.registry.version_row(request.model, request.version)
+    if version.stage == request.stage:
+        raise Conflict(f"{request.model}@{request.version} is in {request.stage} already")
+    known = desk.promotions.open_promotion(version.id, request.stage)
+    if known is not None:
+        return desk.shown(known)
+    suite = _suite_for(desk, version, request)
+    champion = desk.registry.staged(request.model, request.stage)
+    public_id = derived_id(work.request_id, request.model, str(version.number), request.stage)
+    desk.promotions.add_promotion(
+        {
+            "public_id": public_id,
+            "version_id": version.id,
+            "suite_id": suite.id,
+            "stage": request.stage,
+            "state": "checking",
+            "requested_by": work.actor.name,
+            "on_behalf_of": request.on_behalf_of,
+            "policy": request.policy,
+            "reason": request.reason,
+            "champion": champion.number if champion else None,
+            "recorded_at": work.now,
+            "expires_at": work.now + EXPIRY,
+        }
+    )
+    row = desk.promotions.promotion(public_id)
+    desk.announce("promotion.requested", row, version, reason=request.reason)
+    _advance(desk, row, version)
+    return desk.shown(desk.promotions.promotion(public_id))
+
+
+@performs(contract.preview_promotion)
+def preview_promotion(work: Work, request: contract.RequestPromotion) -> Promotion:
+    """Say what would be missing."""
+    desk = _Desk(work)
+    version = desk.registry.version_row(request.model, request.version)
+    suite = _suite_for(desk, version, request)
+    rule = suite_of(suite)
+    missing = [f"check {name!r} has not run yet" for name in rule.checks]
+    missing += approval_blockers(rule, [], "")
+    return Promotion(
+        id="0" * 32,
+        model=request.model,
+        version=version.number,
+        stage=request.stage,
+        state="checking",
+        requested_by=work.actor.name,
+        policy=request.policy,
+        reason=request.reason,
+        suite_digest=suite.digest,
+        bound_to=None,
+        missing=missing,
+        verdicts=[],
+        approvals=[],
+        recorded_at=work.now,
+        expires_at=work.now + EXPIRY,
+        decided_at=None,
+    )
+
+
+@performs(contract.record_verdict)
+def record_verdict(work: Work, request: contract.RecordVerdict) -> Promotion:
+    """Record what a check said, then see whether the promotion can go on."""
+    desk, row, version = _open_promotion(work, request.promotion)
+    suite = desk.promotions.suite_by_key(row.suite_id)
+    if request.check not in suite_of(suite).checks:
+        raise Invalid(f"the suite has no check {request.check!r}", field="check")
+    said = {
+        "outcome": request.outcome,
+        "reason": request.reason,
+        "measurements": request.measurements,
+    }
+    desk.promotions.add_verdict(
+        {
+            "promotion_id": row.id,
+            "check_name": request.check,
+            "suite_digest": suite.digest,
+            "data_digest": request.data_digest,
+            "recorded_at": work.now,
+            **said,
+        }
+    )
+    desk.announce("verdict.recorded", row, version, check=request.check, **said)
+    _advance(desk, row, version)
+    return desk.shown(desk.promotions.promotion(request.promotion))
+
+
+@performs(contract.decide)
+def decide(work: Work, request: contract.Decide) -> Promotion:
+    """Approve or reject: a person, not a party, and after the checks."""
+    desk, row, version = _open_promotion(work, request.promotion)
+    if work.actor.kind != "person":
+        raise Blocked("only a person decides", [f"{work.actor.name!r} is a {work.actor.kind}"])
+    refusal = four_eyes(work.actor.name, desk.parties(row, version))
+    if refusal:
+        raise Blocked(
+            f"{work.actor.name!r} may not decide on {version.model}@{version.number}: "
+            f"{'; '.join(refusal)}",
+            refusal,
+            fix="ask a second person with the role approver",
+        )
+    if row.state == "checking" and request.decision == "approve":
+        raise Conflict(
+            "its checks are still running; approve when they are done", field="promotion"
+        )
+    suite = desk.promotions.suite_by_key(row.suite_id)
+    _add_decision(desk, row, request.decision, request.reason, desk.bound_to(row, version, suite))
+    kind = "promotion.approved" if request.decision == "approve" else "promotion.rejected"
+    desk.announce(kind, row, version, reason=request.reason)
+    if request.decision == "reject":
+        desk.promotions.set_state(row.id, "rejected", work.now)
+    else:
+        _advance(desk, row, version)
+    return desk.shown(desk.promotions.promotion(request.promotion))
+
+
+def _add_decision(desk: _Desk, row: Any, decision: str, reason: str, bound_to: str) -> None:
+    desk.promotions.add_approval(
+        {
+            "promotion_id": row.id,
+            "person": desk.work.actor.name,
+            "decision": decision,
+            "reason": reason,
+            "bound_to": bound_to,
+            "recorded_at": desk.work.now,
+        }
+    )
+
+
+def _advance(desk: _Desk, row: Any, version: Any) -> None:
+    """Move the request on as far as its checks and approvals let it."""
+    suite = desk.promotions.suite_by_key(row.suite_id)
+    rule = suite_of(suite)
+    verdicts = [verdict_of(one) for one in desk.promotions.verdict_rows(row.id)]
+    pending, refused = check_blockers(rule, verdicts)
+    if pending:
+        return
+    if refused:
+        desk.promotions.set_state(row.id, "failed", desk.work.now)
+        desk.announce("promotion.failed", row, version, reasons=refused)
+        return
+    bound = desk.bound_to(row, version, suite)
+    if row.policy is not None:
+        _approve_by_policy(desk, row, version, bound)
+    blockers = approval_blockers(rule, desk.promotions.approvals(row.id), bound)
+    if blockers:
+        if row.state == "checking":
+            desk.promotions.set_state(row.id, "waiting")
+            desk.announce("promotion.waiting", row, version, missing=blockers)
+        return
+    _promote(desk, row, version)
+
+
+def _approve_by_policy(desk: _Desk, row: Any, version: Any, bound: str) -> None:
+    """Let the person who approved the standing policy be the approver of record, once."""
+    if any(one.policy == row.policy for one in desk.promotions.approval_rows(row.id)):
+        return
+    stored = desk.promotions.policy_row(row.policy)
+    policy = standing_policy(stored)
+    reasons = policy_blockers(policy, version.model, row.stage, version.risk_tier, desk.work.now)
+    if reasons:  # The policy no longer speaks: people have to.
+        desk.announce("promotion.undecided", row, version, reasons=reasons)
+        return
+    desk.promotions.update_policy(stored.id, used=policy.used + 1)
+    desk.promotions.add_approval(
+        {
+            "promotion_id": row.id,
+            "person": policy.approved_by,
+            "policy": policy.name,
+            "decision": "approve",
+            "reason": f"by the standing policy {policy.name!r}",
+            "bound_to": bound,
+            "recorded_at": desk.work.now,
+        }
+    )
+    desk.announce(
+        "promotion.approved", row, version, policy=policy.name, approver=policy.approved_by
+    )
+
+
+def _promote(desk: _Desk, row: Any, version: Any) -> None:
+    now = desk.work.now
+    replaced = desk.registry.move(
+        version, row.stage, desk.work.actor.name, now, promotion_id=row.id
+    )
+    desk.promotions.set_state(row.id, "promoted", now)
+    desk.work.announce_fully(
+        Announcement(
+            kind="version.promoted",
+            subject_kind="version",
+            subject=f"{version.model}@{version.number}",
+            model=version.model,
+            facts={
+                "version": version.number,
+                "stage": row.stage,
+                "promotion": row.public_id,
+                "replaced": replaced,
+            },
+            digest_after=version.digest,
+        )
+    )
+
+
+@performs(contract.withdraw)
+def withdraw(work: Work, request: contract.NamePromotion) -> Promotion:
+    """Take the request back."""
+    desk, row, version = _open_promotion(work, request.promotion)
+    desk.promotions.set_state(row.id, "withdrawn", work.now)
+    desk.announce("promotion.withdrawn", row, version)
+    return desk.shown(desk.promotions.promotion(request.promotion))
+
+
+@performs(contract.show_promotion)
+def show_promotion(work: Work, request: contract.NamePromotion) -> Promotion:
+    """One promotion."""
+    desk = _Desk(work)
+    return desk.shown(desk.promotions.promotion(request.promotion))
+
+
+@performs(contract.list_promotions)
+def list_promotions(work: Work, request: contract.ListPromotions) -> list[Promotion]:
+    """Newest first."""
+    desk = _Desk(work)
+    rows = desk.promotions.promotions(request.model, request.limit, only_open=request.open)
+    return [desk.shown(row) for row in rows]
+
+
+@performs(contract.expire_promotions)
+def expire_promotions(work: Work, request: Request) -> Done:
+    """Expire what was not decided in time."""
+    desk = _Desk(work)
+    rows = desk.promotions.overdue(work.now)
+    for row in rows:
+        desk.promotions.set_state(row.id, "expired", work.now)
+        desk.announce("promotion.expired", row, desk.registry.version_by_key(row.version_id))
+    return Done(count=len(rows))
+
+
+def _open_promotion(work: Work, public_id: str) -> tuple[_Desk, Any, Any]:
+    desk = _Desk(work)
+    row = desk.promotions.promotion(public_id, lock=True)
+    if row.state not in OPEN_STATES:
+        raise Conflict(f"promotion {public_id} is {row.state} and cannot change any more")
+    return desk, row, desk.registry.version_by_key(row.version_id)

@@ -1,0 +1,271 @@
+"""The rows of suites, promotions, verdicts, approvals and standing policies."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+from sqlalchemy import Connection, Row, and_, insert, select, update
+
+from mainspring.administration.store import grant_table, principal_table
+from mainspring.core.access import roles_permissions
+from mainspring.core.errors import NotFound
+from mainspring.core.text import closest
+from mainspring.registry.contract import ApprovalRow, CheckSpec, Policy, SuiteRow, VerdictRow
+from mainspring.registry.promotion import OPEN_STATES, Approval, StandingPolicy, Suite, Verdict
+from mainspring.registry.tables import (
+    approval_table,
+    model_table,
+    policy_table,
+    promotion_table,
+    suite_table,
+    verdict_table,
+    version_table,
+)
+
+
+class PromotionStore:
+    """Decisions of one workspace."""
+
+    def __init__(self, connection: Connection, workspace_id: int) -> None:
+        self._connection = connection
+        self._workspace_id = workspace_id
+
+    def add_suite(self, row: Mapping[str, Any]) -> None:
+        """A newly declared suite."""
+        self._connection.execute(insert(suite_table).values(**row, workspace_id=self._workspace_id))
+
+    def suite_rows(self, model: str, stage: str | None = None) -> list[Row[Any]]:
+        """The suites of a model, newest first."""
+        query = (
+            select(suite_table)
+            .where(suite_table.c.workspace_id == self._workspace_id, suite_table.c.model == model)
+            .order_by(suite_table.c.id.desc())
+        )
+        if stage is not None:
+            query = query.where(suite_table.c.stage == stage)
+        return list(self._connection.execute(query).all())
+
+    def suite_by_key(self, key: int) -> Row[Any]:
+        """One suite."""
+        return self._connection.execute(select(suite_table).where(suite_table.c.id == key)).one()
+
+    def add_promotion(self, row: Mapping[str, Any]) -> None:
+        """A new request."""
+        self._connection.execute(
+            insert(promotion_table).values(**row, workspace_id=self._workspace_id)
+        )
+
+    def promotion(self, public_id: str, *, lock: bool = False) -> Row[Any]:
+        """One request; locked, so that two decisions cannot both be the last."""
+        query = select(promotion_table).where(
+            promotion_table.c.workspace_id == self._workspace_id,
+            promotion_table.c.public_id == public_id,
+        )
+        row = self._connection.execute(query.with_for_update() if lock else query).one_or_none()
+        if row is None:
+            raise NotFound(f"no promotion {public_id!r} in this workspace", field="promotion")
+        return row
+
+    def open_promotion(self, version: int, stage: str) -> Row[Any] | None:
+        """The undecided request for a version and stage."""
+        return self._connection.execute(
+            select(promotion_table).where(
+                promotion_table.c.version_id == version,
+                promotion_table.c.stage == stage,
+                promotion_table.c.state.in_(OPEN_STATES),
+            )
+        ).first()
+
+    def promotions(self, model: str | None, limit: int, *, only_open: bool) -> list[Row[Any]]:
+        """Requests, newest first."""
+        query = (
+            select(promotion_table)
+            .join(version_table, version_table.c.id == promotion_table.c.version_id)
+            .join(model_table, model_table.c.id == version_table.c.model_id)
+            .where(promotion_table.c.workspace_id == self._workspace_id)
+            .order_by(promotion_table.c.id.desc())
+            .limit(limit)
+        )
+        if model is not None:
+            query = query.where(model_table.c.name == model)
+        if only_open:
+            query = query.where(promotion_table.c.state.in_(OPEN_STATES))
+        return list(self._connection.execute(query).all())
+
+    def last_promotion(self, version: int) -> Row[Any] | None:
+        """The newest request about a version."""
+        return self._connection.execute(
+            select(promotion_table)
+            .where(promotion_table.c.version_id == version)
+            .order_by(promotion_table.c.id.desc())
+            .limit(1)
+        ).first()
+
+    def overdue(self, now: dt.datetime) -> list[Row[Any]]:
+        """Undecided requests past their time."""
+        return list(
+            self._connection.execute(
+                select(promotion_table).where(
+                    promotion_table.c.workspace_id == self._workspace_id,
+                    promotion_table.c.state.in_(OPEN_STATES),
+                    promotion_table.c.expires_at <= now,
+                )
+            )
+        )
+
+    def set_state(self, key: int, state: str, at: dt.datetime | None = None) -> None:
+        """Move a request on."""
+        values: dict[str, Any] = {"state": state}
+        if at is not None:
+            values["decided_at"] = at
+        self._connection.execute(
+            update(promotion_table).where(promotion_table.c.id == key).values(**values)
+        )
+
+    def add_verdict(self, row: Mapping[str, Any]) -> None:
+        """What a check said; the newest of a check counts."""
+        self._connection.execute(insert(verdict_table).values(**row))
+
+    def verdict_rows(self, promotion: int) -> list[VerdictRow]:
+        """The newest verdict of each check, in the order in which they came."""
+        rows = self._connection.execute(
+            select(verdict_table)
+            .where(verdict_table.c.promotion_id == promotion)
+            .order_by(verdict_table.c.id)
+        )
+        latest = {
+            row.check_name: VerdictRow(
+                check=row.check_name,
+                outcome=row.outcome,
+                reason=row.reason,
+                measurements=row.measurements,
+                suite_digest=row.suite_digest,
+                data_digest=row.data_digest,
+                recorded_at=row.recorded_at,
+            )
+            for row in rows
+        }
+        return list(latest.values())
+
+    def add_approval(self, row: Mapping[str, Any]) -> None:
+        """What somebody decided."""
+        self._connection.execute(insert(approval_table).values(**row))
+
+    def approval_rows(self, promotion: int) -> list[ApprovalRow]:
+        """Every decision on a request, as shown."""
+        return [
+            ApprovalRow(
+                person=row.person,
+                policy=row.policy,
+                decision=row.decision,
+                reason=row.reason,
+                recorded_at=row.recorded_at,
+            )
+            for row in self._approvals(promotion)
+        ]
+
+    def _approvals(self, promotion: int) -> list[Row[Any]]:
+        return list(
+            self._connection.execute(
+                select(approval_table)
+                .where(approval_table.c.promotion_id == promotion)
+                .order_by(approval_table.c.id)
+            )
+        )
+
+    def approvals(self, promotion: int) -> list[Approval]:
+        """The decisions, with whether each person may still give one."""
+        rows = self._approvals(promotion)
+        entitled = self._approvers({row.person for row in rows})
+        return [
+            Approval(row.person, row.decision == "approve", row.bound_to, row.person in entitled)
+            for row in rows
+        ]
+
+    def _approvers(self, names: set[str]) -> set[str]:
+        rows = self._connection.execute(
+            select(principal_table.c.name, grant_table.c.role)
+            .join(
+                grant_table,
+                and_(
+                    grant_table.c.principal_id == principal_table.c.id,
+                    grant_table.c.workspace_id == self._workspace_id,
+                ),
+            )
+            .where(
+                principal_table.c.kind == "person",
+                principal_table.c.name.in_(names),
+                principal_table.c.disabled_at.is_(None),
+            )
+        )
+        return {row.name for row in rows if "approve" in roles_permissions(frozenset({row.role}))}
+
+    def add_policy(self, row: Mapping[str, Any]) -> None:
+        """A proposed policy."""
+        self._connection.execute(
+            insert(policy_table).values(**row, workspace_id=self._workspace_id)
+        )
+
+    def policy_row(self, name: str) -> Row[Any]:
+        """One policy."""
+        rows = {row.name: row for row in self._policies()}
+        if name not in rows:
+            raise NotFound(f"no policy named {name!r}{closest(name, rows)}", field="policy")
+        return rows[name]
+
+    def update_policy(self, key: int, **values: Any) -> None:
+        """Approve, use or revoke a policy."""
+        self._connection.execute(
+            update(policy_table).where(policy_table.c.id == key).values(**values)
+        )
+
+    def policies(self) -> list[Policy]:
+        """Every policy."""
+        return [policy_of(row) for row in self._policies()]
+
+    def _policies(self) -> list[Row[Any]]:
+        return list(
+            self._connection.execute(
+                select(policy_table)
+                .where(policy_table.c.workspace_id == self._workspace_id)
+                .order_by(policy_table.c.name)
+            )
+        )
+
+
+def policy_of(row: Any) -> Policy:
+    """The policy that a row holds."""
+    return Policy(**{name: getattr(row, name) for name in Policy.__struct_fields__})
+
+
+def standing_policy(row: Any) -> StandingPolicy:
+    """The policy as the rules see it."""
+    names = [item for item in StandingPolicy.__dataclass_fields__]
+    return StandingPolicy(**{name: getattr(row, name) for name in names})
+
+
+def suite_row_of(row: Any) -> SuiteRow:
+    """The suite as it is shown."""
+    return SuiteRow(
+        model=row.model,
+        stage=row.stage,
+        digest=row.digest,
+        checks=msgspec.convert(row.checks, list[CheckSpec]),
+        approvals=row.approvals,
+        declared_by=row.declared_by,
+        recorded_at=row.recorded_at,
+    )
+
+
+def suite_of(row: Any) -> Suite:
+    """The suite as the rules see it."""
+    names = tuple(check["name"] for check in row.checks)
+    return Suite(row.digest, names, row.approvals, row.recorded_at)
+
+
+def verdict_of(row: VerdictRow) -> Verdict:
+    """The verdict as the rules see it."""
+    return Verdict(row.check, row.outcome, row.reason, row.suite_digest, row.data_digest)

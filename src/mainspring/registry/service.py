@@ -1,0 +1,270 @@
+"""Models and versions: registered, described, found, rolled back."""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import Any
+
+import msgspec
+
+from mainspring.core.blobs import digest_of
+from mainspring.core.errors import Blocked, Conflict, Invalid, NotFound
+from mainspring.core.event import Announcement
+from mainspring.core.event_log import event_table
+from mainspring.core.ids import checked_alias
+from mainspring.core.work import Work, performs
+from mainspring.registry import contract
+from mainspring.registry.contract import Lineage, Model, ModelVersion
+from mainspring.registry.promotion_store import PromotionStore
+from mainspring.registry.store import RegistryStore, version_of
+from mainspring.tracking.contract import TrainedModel
+from mainspring.tracking.store import TrackingStore
+
+STAGES = ("development", "staging", "production", "archived")
+
+
+def _store(work: Work) -> RegistryStore:
+    return RegistryStore(work.connection, work.workspace_id)
+
+
+@performs(contract.list_models)
+def list_models(work: Work, request: contract.ListModels) -> list[Model]:
+    """Models by name."""
+    return _store(work).models(request.limit)
+
+
+@performs(contract.show_model)
+def show_model(work: Work, request: contract.NameModel) -> Model:
+    """One model."""
+    return _model(_store(work), request.model)
+
+
+def _model(store: RegistryStore, name: str) -> Model:
+    store.model_row(name)
+    return store.models(1, name)[0]
+
+
+@performs(contract.describe_model)
+def describe_model(work: Work, request: contract.DescribeModel) -> Model:
+    """Change what is said of it; lowering the risk tier takes someone who may approve."""
+    store = _store(work)
+    row = store.model_row(request.model)
+    names = ("owner", "team", "risk_tier", "description")
+    values = {name: value for name in names if (value := getattr(request, name)) is not None}
+    tiers = ("low", "medium", "high")
+    if tiers.index(values.get("risk_tier", row.risk_tier)) < tiers.index(row.risk_tier):
+        work.actor.require("approve", "lowering a risk tier")
+    if values:
+        store.update_model(row.id, values)
+        work.announce("model.described", ("model", request.model), request.model, **values)
+    return _model(store, request.model)
+
+
+@performs(contract.register_version)
+def register_version(work: Work, request: contract.RegisterVersion) -> ModelVersion:
+    """Give the trained model the next number; the same one again answers its version."""
+    checked_alias_free(request.model)
+    store = _store(work)
+    trained = TrackingStore(work.connection, work.workspace_id).trained(
+        public_id=request.trained_model
+    )
+    if not trained:
+        raise NotFound(
+            f"no trained model {request.trained_model!r} in this workspace", field="trained_model"
+        )
+    known = store.trained_as(request.model, request.trained_model)
+    if known is not None:
+        return version_of(known)
+    model = store.find_model(request.model)
+    if model is None:
+        key = store.add_model(request.model, work.actor.name, work.now)
+        work.announce("model.created", ("model", request.model), request.model)
+    else:
+        key = model.id
+    _add_version(work, store, key, request, trained[0])
+    row = store.trained_as(request.model, request.trained_model)
+    return version_of(row)
+
+
+def checked_alias_free(name: str) -> None:
+    """Refuse model names that the reference `MODEL@V` could not carry."""
+    if any(mark in name for mark in "@/:"):
+        raise Invalid(f"a model's name has no @, / or :, found {name!r}", field="model")
+
+
+def _add_version(
+    work: Work,
+    store: RegistryStore,
+    model: int,
+    request: contract.RegisterVersion,
+    trained: TrainedModel,
+) -> None:
+    number = store.next_number(model)
+    event = work.announce_fully(
+        Announcement(
+            kind="version.registered",
+            subject_kind="version",
+            subject=f"{request.model}@{number}",
+            model=request.model,
+            facts={"version": number, "run": trained.run, "trained_model": trained.id},
+            digest_after=trained.digest,
+        )
+    )
+    store.add_version(
+        {
+            "model_id": model,
+            "number": number,
+            "stage": "development",
+            "digest": trained.digest,
+            "engine": trained.engine,
+            "task": trained.task,
+            "signature": msgspec.to_builtins(trained.signature),
+            "files": msgspec.to_builtins(trained.files),
+            "run": trained.run,
+            "trained_model": trained.id,
+            "description": request.description,
+            "registered_by": work.actor.name,
+            "event": event,
+            "recorded_at": work.now,
+        }
+    )
+
+
+@performs(contract.list_versions)
+def list_versions(work: Work, request: contract.ListVersions) -> list[ModelVersion]:
+    """Newest first."""
+    return _store(work).versions(request.model, request.limit)
+
+
+@performs(contract.show_version)
+def show_version(work: Work, request: contract.NameVersion) -> ModelVersion:
+    """One version."""
+    return version_of(_store(work).version_row(request.model, request.version))
+
+
+@performs(contract.resolve)
+def resolve(work: Work, request: contract.Resolve) -> ModelVersion:
+    """Digits are a version, else a stage, else an alias."""
+    store, reference = _store(work), request.reference
+    if reference.isdigit():
+        return version_of(store.version_row(request.model, min(int(reference), 2_000_000_000)))
+    model = store.model_row(request.model)
+    if reference.lower() in STAGES:
+        row = store.staged(request.model, reference.lower())
+        if row is None:
+            raise NotFound(
+                f"no version of {request.model!r} is in {reference!r}",
+                field="reference",
+                fix=f"mainspring model versions {request.model}",
+            )
+        return version_of(row)
+    aliases = store.aliases(model.id)
+    if reference not in aliases:
+        raise NotFound(
+            f"model {request.model!r} has no alias {reference!r}; it has: "
+            f"{', '.join(aliases) or 'none'}",
+            field="reference",
+        )
+    return version_of(store.version_row(request.model, aliases[reference]))
+
+
+@performs(contract.set_alias)
+def set_alias(work: Work, request: contract.SetAlias) -> Model:
+    """Point the alias."""
+    store = _store(work)
+    version = store.version_row(request.model, request.version)
+    store.set_alias(version.model_id, checked_alias(request.alias), request.version)
+    work.announce(
+        "alias.set",
+        ("version", f"{request.model}@{request.version}"),
+        request.model,
+        alias=request.alias,
+    )
+    return _model(store, request.model)
+
+
+@performs(contract.drop_alias)
+def drop_alias(work: Work, request: contract.DropAlias) -> Model:
+    """Forget the alias."""
+    store = _store(work)
+    model = store.model_row(request.model)
+    if not store.drop_alias(model.id, request.alias):
+        raise NotFound(f"model {request.model!r} has no alias {request.alias!r}", field="alias")
+    work.announce("alias.removed", ("model", request.model), request.model, alias=request.alias)
+    return _model(store, request.model)
+
+
+@performs(contract.roll_back)
+def roll_back(work: Work, request: contract.RollBack) -> ModelVersion:
+    """Return to a version that passed the stage's gate before."""
+    store = _store(work)
+    version = store.version_row(request.model, request.version)
+    if version.stage == request.stage:
+        raise Conflict(f"{request.model}@{request.version} is in {request.stage} already")
+    if not store.was_in_stage(version.id, request.stage):
+        raise Blocked(
+            f"{request.model}@{request.version} was never in {request.stage}: nothing to return to",
+            ["a version that was not there before needs a promotion"],
+            fix=f"mainspring promote {request.model}@{request.version} --to {request.stage}",
+        )
+    before = store.move(version, request.stage, work.actor.name, work.now)
+    work.announce(
+        "version.rolled_back",
+        ("version", f"{request.model}@{request.version}"),
+        request.model,
+        version=request.version,
+        stage=request.stage,
+        replaced=before,
+        reason=request.reason,
+    )
+    return version_of(store.version_row(request.model, request.version))
+
+
+@performs(contract.show_lineage)
+def show_lineage(work: Work, request: contract.NameVersion) -> Lineage:
+    """From the version back to data, code and run."""
+    row = _store(work).version_row(request.model, request.version)
+    tracking = TrackingStore(work.connection, work.workspace_id)
+    run = tracking.find_run(row.run) if row.run else None
+    promotions = PromotionStore(work.connection, work.workspace_id)
+    promotion = promotions.last_promotion(row.id)
+    suite = promotions.suite_by_key(promotion.suite_id) if promotion else None
+    return Lineage(
+        model=request.model,
+        version=row.number,
+        digest=row.digest,
+        stage=row.stage,
+        registered_by=row.registered_by,
+        run=row.run,
+        run_author=run.author if run else None,
+        run_opened_at=run.opened_at if run else None,
+        code=run.code if run else {},
+        environment=run.environment if run else {},
+        datasets=tracking.datasets(run.id) if run else [],
+        parent_version=promotion.champion if promotion else None,
+        suite_digest=suite.digest if suite else None,
+        suite_declared_at=suite.recorded_at if suite else None,
+        verdicts=promotions.verdict_rows(promotion.id) if promotion else [],
+        approvals=promotions.approval_rows(promotion.id) if promotion else [],
+        causes=_causes(work, row.event),
+    )
+
+
+def _causes(work: Work, event: str | None) -> list[str]:
+    """The events that led to one, nearest first; each names the one before it."""
+    told: list[str] = []
+    while event is not None and len(told) < 50:
+        row: Any = work.connection.execute(
+            event_table.select().where(event_table.c.public_id == event)
+        ).one_or_none()
+        if row is None:
+            break
+        when: dt.datetime = row.recorded_at
+        told.append(f"{when.isoformat()} {row.kind} {row.subject} by {row.actor}")
+        event = row.cause
+    return told
+
+
+def suite_digest(request: contract.DeclareSuite) -> str:
+    """What binds a suite's content."""
+    return digest_of(msgspec.json.encode(request, order="deterministic"))

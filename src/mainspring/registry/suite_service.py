@@ -1,0 +1,66 @@
+"""Suites: what a stage asks of a model's versions, declared before training."""
+
+from __future__ import annotations
+
+import msgspec
+
+from mainspring.core.errors import Invalid
+from mainspring.core.event import Announcement
+from mainspring.core.plugins import installed
+from mainspring.core.text import closest
+from mainspring.core.work import Work, performs
+from mainspring.registry import contract
+from mainspring.registry.contract import SuiteRow
+from mainspring.registry.promotion_store import PromotionStore, suite_row_of
+from mainspring.registry.service import checked_alias_free, suite_digest
+
+
+@performs(contract.declare_suite)
+def declare_suite(work: Work, request: contract.DeclareSuite) -> SuiteRow:
+    """Record the suite with the server's time; what is the newest already is not repeated."""
+    checked_alias_free(request.model)
+    names = [check.name for check in request.checks]
+    if len(set(names)) < len(names):
+        raise Invalid("a suite names each check once", field="checks")
+    plugs = installed("checks")
+    for name in names:
+        if ":" not in name and name not in plugs:
+            raise Invalid(
+                f"no check {name!r}{closest(name, plugs)}; installed: {', '.join(plugs)}; "
+                "a function of yours is module:function",
+                field="checks",
+            )
+    store = PromotionStore(work.connection, work.workspace_id)
+    digest = suite_digest(request)
+    newest = store.suite_rows(request.model, request.stage)[:1]
+    if not newest or newest[0].digest != digest:
+        store.add_suite(
+            {
+                "model": request.model,
+                "stage": request.stage,
+                "digest": digest,
+                "checks": msgspec.to_builtins(request.checks),
+                "approvals": request.approvals,
+                "declared_by": work.actor.name,
+                "recorded_at": work.now,
+            }
+        )
+        work.announce_fully(
+            Announcement(
+                kind="suite.declared",
+                subject_kind="suite",
+                subject=f"{request.model}/{request.stage}",
+                model=request.model,
+                facts={"checks": names, "approvals": request.approvals},
+                digest_before=newest[0].digest if newest else None,
+                digest_after=digest,
+            )
+        )
+    return suite_row_of(store.suite_rows(request.model, request.stage)[0])
+
+
+@performs(contract.list_suites)
+def list_suites(work: Work, request: contract.NameModel) -> list[SuiteRow]:
+    """Newest first."""
+    store = PromotionStore(work.connection, work.workspace_id)
+    return [suite_row_of(row) for row in store.suite_rows(request.model)]

@@ -1,0 +1,256 @@
+"""`mainspring up`: API, jobs, supervisor and upkeep in one process."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import errno
+import getpass
+import ipaddress
+import logging
+import os
+import re
+import signal
+import socket
+import sys
+import threading
+from collections.abc import Iterator
+
+import uvicorn
+import uvloop
+
+from mainspring import __version__
+from mainspring.administration import contract as administration
+from mainspring.administration.store import pending_jobs, retire_tokens, workspaces
+from mainspring.app import OPERATIONS, SERVICE, App, LocalClient
+from mainspring.core import jobs
+from mainspring.core.clock import utc_now
+from mainspring.core.errors import Conflict, Invalid, MainspringError
+from mainspring.core.home import Home, RunningServer
+from mainspring.core.ids import new_id
+from mainspring.core.operation import Request
+from mainspring.core.settings import Settings
+from mainspring.deployment.supervisor import Supervisor
+from mainspring.dispatcher import ChildLaneThread, LaneThread, LeaseThread
+from mainspring.interfaces.http.api import Served, http_api
+from mainspring.monitoring import contract as monitoring
+from mainspring.registry import contract as registry
+from mainspring.tracking import contract as tracking
+
+LOOK_S = 0.25
+"""How often the supervisor looks at the deployments."""
+UPKEEP_S = 5.0
+DRAIN_S = 10
+UPKEEP = (
+    tracking.sweep_runs,
+    registry.expire_promotions,
+    monitoring.escalate,
+    administration.tidy,
+)
+"""What has to be done as time passes, whether or not anything happens."""
+
+log = logging.getLogger("mainspring.server")
+
+
+def serve(settings: Settings) -> int:
+    """Run until SIGTERM or SIGINT; the exit code of a refusal to start is its error's."""
+    logging.basicConfig(
+        level=logging.WARNING, format="%(asctime)s %(levelname)s %(name)s: %(message)s"
+    )
+    home = Home(settings.home)
+    with home.writing(), _listener(settings) as listener:
+        app = App(settings)
+        try:
+            app.prepare()
+            ensure_owner(app, home)
+            _run(app, home, listener)
+        finally:
+            app.close()
+    return 0
+
+
+def ensure_owner(app: App, home: Home) -> str:
+    """The token of the home's owner; a new home gets its first person, who administers it."""
+    token = home.token()
+    if token is None:
+        name = re.sub(r"[^A-Za-z0-9_\-.]", "-", getpass.getuser()).strip(".") or "owner"
+        token = app.token_of("person", name, "admin")
+        home.keep_token(token)
+    return token
+
+
+def _listener(settings: Settings) -> socket.socket:
+    """The bound socket: a taken port shows before anything is written."""
+    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
+    listener = socket.socket(family, socket.SOCK_STREAM)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((settings.host, settings.port))
+    except OSError as error:
+        listener.close()
+        place = f"{settings.host}:{settings.port}"
+        if error.errno == errno.EADDRINUSE:
+            raise Conflict(
+                f"{place} is taken by another process",
+                field="port",
+                fix="take another: mainspring up --port PORT",
+            ) from None
+        raise Invalid(f"{place} cannot be served on: {error.strerror}", field="host") from None
+    return listener
+
+
+class _Server(uvicorn.Server):
+    """Says when it is ready, and ends with 0 when told to stop."""
+
+    def __init__(self, config: uvicorn.Config, home: Home, url: str) -> None:
+        super().__init__(config)
+        self._home = home
+        self._url = url
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Tell everybody where we answer."""
+        await super().startup(sockets)
+        now = utc_now().isoformat()
+        self._home.publish(RunningServer(os.getpid(), self._url, now))
+        sys.stdout.write(f"Mainspring {__version__} on {self._url}  (home {self._home.folder})\n")
+        sys.stdout.flush()
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """As in the base class, but the signal is not raised again at the end."""
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, self.handle_exit, number, None)
+        yield
+
+
+def _run(app: App, home: Home, listener: socket.socket) -> None:
+    host, port = listener.getsockname()[:2]
+    url = f"http://{f'[{host}]' if ':' in host else host}:{port}"
+    token, owner = _service_token(app), new_id()
+    if app.database.is_sqlite:
+        with app.database.write() as connection:
+            jobs.release_others(connection, owner, utc_now())
+    local = f"http://127.0.0.1:{port}" if _is_any(host) else url
+    threads = [
+        LaneThread(app, "server", owner, token),
+        ChildLaneThread(app, "worker", owner, token, local),
+        ChildLaneThread(app, "training", owner, token, local),
+        LeaseThread(app, owner),
+    ]
+    caretaker = Caretaker(app, token)
+    served = Served(
+        perform=app.run,
+        blobs=app.blobs,
+        health=lambda: {"status": "ok", "version": __version__, "pid": os.getpid(), "jobs": _jobs(app)},
+        hosts=_hosts(host),
+    )
+    config = uvicorn.Config(
+        http_api(served, OPERATIONS.values()),
+        http="httptools",
+        ws="none",
+        lifespan="off",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        timeout_graceful_shutdown=DRAIN_S,
+    )
+    for thread in (*threads, caretaker):
+        thread.start()
+    try:
+        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+            runner.run(_Server(config, home, url).serve(sockets=[listener]))
+    finally:
+        home.withdraw()
+        for thread in (*threads, caretaker):
+            thread.stop()
+        for thread in (*threads, caretaker):
+            thread.join(DRAIN_S)
+        caretaker.end_deployments()
+
+
+def _jobs(app: App) -> int:
+    with app.database.read() as connection:
+        return pending_jobs(connection)
+
+
+def _service_token(app: App) -> str:
+    """A fresh token for our own service; those of earlier starts are worthless from now on."""
+    if app.database.is_sqlite:
+        with app.database.write() as connection:
+            retire_tokens(connection, "service", SERVICE, utc_now())
+    return app.token_of("service", SERVICE, "service")
+
+
+def _is_any(host: str) -> bool:
+    return ipaddress.ip_address(host).is_unspecified
+
+
+def _hosts(host: str) -> frozenset[str]:
+    """The Host headers that are ours; when every address is served, anything may be one."""
+    if _is_any(host):
+        return frozenset()
+    return frozenset({host, f"[{host}]", "localhost", "127.0.0.1", "[::1]"})
+
+
+class Caretaker(threading.Thread):
+    """Looks after what changes by itself: processes and the passing of time."""
+
+    def __init__(self, app: App, token: str) -> None:
+        super().__init__(name="caretaker", daemon=True)
+        self._app = app
+        self._token = token
+        self._supervisor = Supervisor(app.settings.home, app.blobs)
+        self._stopping = threading.Event()
+        self._faults: dict[str, str] = {}
+
+    def stop(self) -> None:
+        """End after the look at hand."""
+        self._stopping.set()
+
+    def end_deployments(self) -> None:
+        """End the data planes; the next start brings back those that are wanted."""
+        self._supervisor.end_all()
+
+    def run(self) -> None:
+        """Look at the processes often, at the rest now and then."""
+        waited = UPKEEP_S
+        while not self._stopping.wait(LOOK_S):
+            waited += LOOK_S
+            due = waited >= UPKEEP_S
+            if due:
+                waited = 0.0
+            for workspace in self._workspaces():
+                self._guard(workspace, due=due)
+
+    def _workspaces(self) -> list[str]:
+        with self._app.database.read() as connection:
+            return [workspace.name for workspace in workspaces(connection)]
+
+    def _look(self, workspace: str, *, due: bool) -> None:
+        client = LocalClient(self._app, self._token, workspace)
+        self._supervisor.look(client, workspace)
+        if due:
+            for operation in UPKEEP:
+                client.call(operation, Request())
+
+    def _guard(self, workspace: str, *, due: bool) -> None:
+        """One workspace's trouble must not keep the others from being looked after."""
+        try:
+            self._look(workspace, due=due)
+        except MainspringError as error:
+            self._tell(workspace, error.message)
+        except Exception as error:  # noqa: BLE001  the edge of the loop
+            if self._tell(workspace, repr(error)):
+                log.exception("looking after %s", workspace)
+        else:
+            self._faults.pop(workspace, None)
+
+    def _tell(self, what: str, fault: str) -> bool:
+        """Log a fault when it is new: a look that fails four times a second must not fill the disk."""
+        if self._faults.get(what) == fault:
+            return False
+        self._faults[what] = fault
+        log.error("%s: %s", what, fault)
+        return True
+

@@ -1,0 +1,1 @@
+"""The data plane: answers predictions from a snapshot, without a database."""

@@ -1,0 +1,256 @@
+"""The ASGI app of a data plane: the Open Inference Protocol, health, metrics and control."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import hmac
+import logging
+import os
+import time
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+
+from mainspring import __version__
+from mainspring.core.errors import (
+    Conflict,
+    Invalid,
+    MainspringError,
+    NotFound,
+    Unauthenticated,
+)
+from mainspring.serving.fleet import Fleet, ServedModel, load_fleet
+from mainspring.serving.http import (
+    Disconnected,
+    Receive,
+    Reply,
+    Request,
+    Scope,
+    Send,
+    answer,
+    refusal,
+)
+from mainspring.serving.journal import Frame, pack
+from mainspring.serving.metrics import TEXT, Metrics
+from mainspring.serving.protocol import REQUEST_ID, InferRequest
+from mainspring.serving.recorder import Recorder, SegmentLimits
+from mainspring.serving.snapshot import Snapshot, read_snapshot
+
+log = logging.getLogger(__name__)
+
+SMALL_BODY = 64 * 1024
+SMALL_BATCH = 64
+"""Up to here a prediction costs less than handing it to a thread."""
+FIXED = ("deployment", "host", "port", "nonce", "log_folder")
+"""What a running data plane cannot change; the supervisor starts another one instead."""
+
+View = Callable[[Request], Awaitable[Reply]]
+
+
+class DataPlane:
+    """Answers predictions from the fleet of the last good snapshot."""
+
+    def __init__(self, path: Path, fleet: Fleet, recorder: Recorder) -> None:
+        self._path = path
+        self._fleet = fleet
+        self._recorder = recorder
+        self._metrics = Metrics()
+        self._reloading = asyncio.Lock()
+        self._routes: dict[str, tuple[str, View]] = {
+            "/v2": ("GET", self._about),
+            "/v2/": ("GET", self._about),
+            "/v2/health/live": ("GET", self._live),
+            "/v2/health/ready": ("GET", self._ready),
+            "/health": ("GET", self._health),
+            "/metrics": ("GET", self._show_metrics),
+            "/control/reload": ("POST", self._reload),
+            "/control/rotate": ("POST", self._rotate),
+        }
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            return
+        request = Request(scope, receive)
+        try:
+            reply = await self._dispatch(request)
+        except Disconnected:
+            return
+        except MainspringError as error:
+            reply = refusal(error)
+        except Exception:
+            log.exception("%s %s failed", request.method, request.path)
+            reply = answer({"error": "the model or the server failed on this request"}, 500)
+        if request.path.endswith("/infer"):
+            self._metrics.requests[reply.status] += 1
+        await reply.send(send)
+
+    async def tick(self) -> None:
+        """Seal segments that nobody writes to any more, until cancelled."""
+        while True:
+            await asyncio.sleep(min(1.0, self._recorder.limits.seconds))
+            self._recorder.rotate_if_due()
+
+    async def _dispatch(self, request: Request) -> Reply:
+        known = self._routes.get(request.path)
+        if known is not None:
+            method, view = known
+            return await view(request) if request.method == method else _wrong_method(method)
+        if not request.path.startswith("/v2/models/"):
+            raise NotFound(f"nothing is at {request.path!r}")
+        fleet = self._fleet
+        if _token_hash(request) not in fleet.tokens:
+            raise Unauthenticated("a token that may predict is needed: Authorization: Bearer TOKEN")
+        name, version, verb = _model_path(request.path)
+        method = "POST" if verb == "infer" else "GET"
+        if request.method != method:
+            return _wrong_method(method)
+        served = fleet.find(name, version)
+        if verb == "infer":
+            return await self._infer(served, request)
+        if verb == "ready":
+            return answer({"name": name, "ready": True})
+        return answer(_metadata(served, list(fleet.models[name])))
+
+    async def _infer(self, served: ServedModel, request: Request) -> Reply:
+        body = await request.body()
+        now_us = time.time_ns() // 1000
+        if len(body) <= SMALL_BODY:
+            call = served.codec.decode(body, now_us)
+        else:
+            call = await asyncio.to_thread(served.codec.decode, body, now_us)
+        if call.rows <= SMALL_BATCH:
+            reply, seconds = self._predict(served, call)
+        else:
+            reply, seconds = await asyncio.to_thread(self._predict, served, call)
+        self._metrics.predicted(call.rows, seconds)
+        return Reply(200, reply)
+
+    def _predict(self, served: ServedModel, call: InferRequest) -> tuple[bytes, float]:
+        """The response body, given out only once the log has the frame."""
+        started = time.perf_counter()
+        # The engine, not the model: the codec has checked these inputs already.
+        outputs = served.model.engine.predict(call.inputs)
+        seconds = time.perf_counter() - started
+        for name in served.outputs:
+            if len(outputs[name]) != call.rows:
+                raise RuntimeError(
+                    f"the model gave {len(outputs[name])} values of {name!r} for {call.rows} rows"
+                )
+        source = served.source
+        body = served.codec.encode(call, outputs, model=source.name, version=source.version)
+        self._recorder.append(
+            Frame(
+                request_ids=call.request_ids,
+                event_times=call.event_times,
+                recorded_at=time.time_ns() // 1000,
+                model=source.name,
+                version=source.version,
+                rows=call.rows,
+                inputs=pack(served.inputs, call.inputs),
+                outputs=pack(served.outputs, outputs),
+            )
+        )
+        return body, seconds
+
+    async def _about(self, _request: Request) -> Reply:
+        return answer({"name": "mainspring", "version": __version__, "extensions": []})
+
+    async def _live(self, _request: Request) -> Reply:
+        return answer({"live": True})
+
+    async def _ready(self, _request: Request) -> Reply:
+        return answer({"ready": True})
+
+    async def _health(self, _request: Request) -> Reply:
+        snapshot = self._fleet.snapshot
+        return answer(
+            {
+                "deployment": snapshot.deployment,
+                "nonce": snapshot.nonce,
+                "pid": os.getpid(),
+                "models": self._fleet.versions(),
+                "log": {"rows": self._recorder.rows, "failures": self._recorder.failures},
+            }
+        )
+
+    async def _show_metrics(self, _request: Request) -> Reply:
+        return Reply(200, self._metrics.render(self._recorder).encode(), TEXT.encode())
+
+    async def _reload(self, request: Request) -> Reply:
+        self._check_control(request)
+        async with self._reloading:
+            try:
+                fleet = await asyncio.to_thread(_reloaded, self._path, self._fleet)
+            except MainspringError as error:
+                raise Conflict(
+                    f"the old models stay in service: {error.message}", fix=error.fix
+                ) from error
+            except Exception as error:
+                log.exception("the snapshot %s cannot be loaded", self._path)
+                raise Conflict(f"the old models stay in service: {error}") from error
+            self._recorder.limits = segment_limits(fleet.snapshot)
+            self._fleet = fleet
+        return answer({"models": fleet.versions()})
+
+    async def _rotate(self, request: Request) -> Reply:
+        self._check_control(request)
+        sealed = await asyncio.to_thread(self._recorder.rotate)
+        return answer({"sealed": [str(path) for path in sealed]})
+
+    def _check_control(self, request: Request) -> None:
+        if not hmac.compare_digest(_token_hash(request), self._fleet.snapshot.control):
+            raise Unauthenticated("the control token is needed: Authorization: Bearer TOKEN")
+
+
+def segment_limits(snapshot: Snapshot) -> SegmentLimits:
+    """The recorder's limits as the snapshot gives them."""
+    return SegmentLimits(rows=snapshot.segment_rows, seconds=snapshot.segment_seconds)
+
+
+def _reloaded(path: Path, current: Fleet) -> Fleet:
+    snapshot = read_snapshot(path)
+    for name in FIXED:
+        if getattr(snapshot, name) != getattr(current.snapshot, name):
+            raise Invalid(f"the snapshot changes {name!r}, which needs a new process", field=name)
+    return load_fleet(snapshot, current)
+
+
+def _token_hash(request: Request) -> str:
+    """The hash of the bearer token, or of nothing (which no snapshot lists)."""
+    scheme, _, token = (request.header(b"authorization") or b"").partition(b" ")
+    if scheme.lower() != b"bearer" or not token.strip():
+        return ""
+    return hashlib.sha256(token.strip()).hexdigest()
+
+
+def _model_path(path: str) -> tuple[str, str | None, str]:
+    """The name, the version and the verb of a path below /v2/models."""
+    parts = path.removeprefix("/v2/models/").split("/")
+    verb = parts.pop() if len(parts) > 1 and parts[-1] in ("infer", "ready") else ""
+    match parts:
+        case [name] if name:
+            return name, None, verb
+        case [name, "versions", version] if name and version:
+            return name, version, verb
+    raise NotFound(f"nothing is at {path!r}")
+
+
+def _metadata(served: ServedModel, versions: list[str]) -> dict[str, object]:
+    outputs = {**served.outputs, REQUEST_ID: "BYTES"}
+    return {
+        "name": served.source.name,
+        "versions": versions,
+        "platform": f"mainspring_{served.model.name}",
+        "inputs": [_column(name, datatype) for name, datatype in served.inputs.items()],
+        "outputs": [_column(name, datatype) for name, datatype in outputs.items()],
+    }
+
+
+def _column(name: str, datatype: str) -> dict[str, object]:
+    return {"name": name, "datatype": datatype, "shape": [-1]}
+
+
+def _wrong_method(wanted: str) -> Reply:
+    reply = answer({"error": f"only {wanted} is understood here"}, 405)
+    reply.headers.append((b"allow", wanted.encode()))
+    return reply

@@ -1,0 +1,1 @@
+"""The exams that engines and other plugs must pass, ours and yours."""

@@ -1,0 +1,1 @@
+"""Runs and what they leave behind: parameters, metrics, datasets, files, trained models."""
