@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -12,15 +13,15 @@ from sqlalchemy import Connection
 
 from mainspring import stages
 from mainspring.administration import contract as administration
+from mainspring.administration.answers import store_answer, stored_answer
 from mainspring.administration.contract import NameBlob, RecordBlob
 from mainspring.administration.store import (
     AdministrationStore,
     add_workspace,
     find_actor,
-    store_answer,
-    stored_answer,
     workspaces,
 )
+from mainspring.core import event_log
 from mainspring.core.access import Actor, Caller, looks_like_token, new_token, token_hash
 from mainspring.core.blobs import BlobStore, LocalBlobs, canonical_json, chunks_of, digest_of
 from mainspring.core.clock import utc_now
@@ -35,7 +36,7 @@ from mainspring.core.errors import (
 )
 from mainspring.core.event_log import workspace_table
 from mainspring.core.ids import new_id
-from mainspring.core.operation import Operation
+from mainspring.core.operation import Operation, checked
 from mainspring.core.settings import Settings
 from mainspring.core.work import PERFORMERS, Work
 from mainspring.migrations import bring_up_to_date
@@ -51,9 +52,10 @@ SERVICE = "mainspring"
 class App:
     """Performs operations on one database; a transaction for each."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, now: Callable[[], dt.datetime] = utc_now) -> None:
         stages.load()
         self.settings = settings
+        self._now = now
         settings.home.mkdir(parents=True, exist_ok=True)
         self.database = Database(settings.database_url)
         self.blobs: BlobStore = LocalBlobs(settings.artifacts_folder)
@@ -65,7 +67,7 @@ class App:
         done = bring_up_to_date(self.database, migrate=migrate and self.database.is_sqlite)
         with self.database.write(decision=True) as connection:
             if not workspaces(connection):
-                add_workspace(connection, "default", utc_now())
+                add_workspace(connection, "default", self._now())
         return done
 
     def close(self) -> None:
@@ -74,7 +76,7 @@ class App:
 
     def token_of(self, kind: str, name: str, role: str) -> str:
         """A fresh token of a person or service that gets the role everywhere; for start-up only."""
-        now, public_id = utc_now(), new_id()
+        now, public_id = self._now(), new_id()
         secret = new_token(public_id)
         with self.database.write(decision=True) as connection:
             for workspace in workspaces(connection):
@@ -127,17 +129,19 @@ class App:
     def actor(self, caller: Caller) -> Actor:
         """Who the caller's token proves, outside of any operation."""
         with self.database.read() as connection:
-            return _identify(connection, caller)[0]
+            return _identify(connection, caller, self._now())[0]
 
     def _work(self, connection: Connection, operation: Operation[Any, Any], caller: Caller) -> Work:
-        actor, workspace_id = _identify(connection, caller)
+        actor, workspace_id = _identify(connection, caller, self._now())
         actor.require(operation.allow, operation.name)
+        if not operation.reads:
+            event_log.lock(connection, workspace_id)
         return Work(
             connection=connection,
             actor=actor,
             workspace_id=workspace_id,
             workspace=caller.workspace,
-            now=utc_now(),
+            now=self._now(),
             request_id=caller.request_id,
             cause=caller.cause,
         )
@@ -181,13 +185,14 @@ class App:
     ) -> None:
         """A refusal is a fact too; the transaction that was refused is gone, so it has its own."""
         with self.database.write(decision=True) as connection:
-            actor, workspace_id = _identify(connection, caller)
+            actor, workspace_id = _identify(connection, caller, self._now())
+            event_log.lock(connection, workspace_id)
             work = Work(
                 connection=connection,
                 actor=actor,
                 workspace_id=workspace_id,
                 workspace=caller.workspace,
-                now=utc_now(),
+                now=self._now(),
                 request_id=caller.request_id,
                 cause=caller.cause,
             )
@@ -207,9 +212,10 @@ class LocalClient:
         self.request_ids: Callable[[str, bytes], str] = lambda _name, _body: new_id()
 
     def call(self, operation: Operation[Q, R], request: Q) -> R:
-        """Perform the operation."""
-        body = canonical_json(msgspec.to_builtins(request))
-        return self._app.run(operation, request, self._caller(operation.name, body))
+        """Perform the operation; the same requests are refused as on the way over HTTP."""
+        fields = msgspec.to_builtins(request)
+        caller = self._caller(operation.name, canonical_json(fields))
+        return self._app.run(operation, checked(operation, fields), caller)
 
     def upload(self, digest: str, path: Path) -> None:
         """Store a file's bytes and name them in the workspace."""
@@ -244,10 +250,10 @@ def workspace_key(connection: Connection, name: str) -> int:
     return int(key.id)
 
 
-def _identify(connection: Connection, caller: Caller) -> tuple[Actor, int]:
+def _identify(connection: Connection, caller: Caller, now: dt.datetime) -> tuple[Actor, int]:
     found = None
     if looks_like_token(caller.token):
-        found = find_actor(connection, token_hash(caller.token), caller.workspace, utc_now())
+        found = find_actor(connection, token_hash(caller.token), caller.workspace, now)
     if found is None:
         raise Unauthenticated(
             "no valid token was given",

@@ -62,12 +62,22 @@ class LaneThread(threading.Thread):
         """Loop until told to stop."""
         while not self._stopping.is_set():
             self._arrived.clear()
-            job = self._claim()
-            if job is not None:
-                self._do(job)
-            elif not self._arrived.wait(POLL_S):
+            try:
+                busy = self._turn()
+            except Exception:
+                # The database may be away for a while: a lane that ends would never come back.
+                log.exception("lane %s", self._lane)
+                busy = False
+            if not busy and not self._arrived.wait(POLL_S):
                 self.idle()
         self.end()
+
+    def _turn(self) -> bool:
+        """Do a job that is due; answers whether there was one."""
+        job = self._claim()
+        if job is not None:
+            self._do(job)
+        return job is not None
 
     def idle(self) -> None:
         """Called when there was nothing to do for a while."""
@@ -85,7 +95,7 @@ class LaneThread(threading.Thread):
             reaction.function(client, job.event)
         except MainspringError as error:
             raise Refused(f"{error.code} {error.message}", known=error.status < 500) from error
-        except Exception as error:  # noqa: BLE001  the edge of foreign reactions
+        except Exception as error:
             raise Refused(traceback.format_exc(), known=False) from error
 
     def _claim(self) -> Job | None:
@@ -113,7 +123,7 @@ class LaneThread(threading.Thread):
         limit = MAX_ATTEMPTS_REFUSED if refusal.known else MAX_ATTEMPTS
         if job.attempts < limit:
             with self._app.database.write() as connection:
-                jobs.retry(connection, job, str(refusal), utc_now())
+                jobs.retry(connection, job, self._owner, str(refusal), utc_now())
             return
         client = LocalClient(self._app, self._token, job.event.workspace, job.event.id)
         request = FailJob(job=job.id, error=str(refusal).replace("\x00", "")[-4000:])
@@ -189,7 +199,7 @@ class ChildLaneThread(LaneThread):
     def _launch(self) -> subprocess.Popen[str]:
         path = self._app.settings.home / f"{self._lane}.log"
         with path.open("a") as output:
-            child = subprocess.Popen(  # noqa: S603  our own interpreter, our own module
+            child = subprocess.Popen(
                 [sys.executable, "-m", "mainspring.worker"],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
@@ -216,8 +226,14 @@ class LeaseThread(threading.Thread):
     def run(self) -> None:
         """Renew at a third of the lease's time."""
         while not self._stopping.wait(jobs.LEASE.total_seconds() / 3):
-            with self._app.database.read() as connection:
-                if not jobs.any_owned(connection, self._owner):
-                    continue
-            with self._app.database.write() as connection:
-                jobs.renew(connection, self._owner, utc_now())
+            try:
+                self._renew()
+            except Exception:
+                log.exception("renewing the leases")
+
+    def _renew(self) -> None:
+        with self._app.database.read() as connection:
+            if not jobs.any_owned(connection, self._owner):
+                return
+        with self._app.database.write() as connection:
+            jobs.renew(connection, self._owner, utc_now())

@@ -132,17 +132,23 @@ def _run(app: App, home: Home, listener: socket.socket) -> None:
         with app.database.write() as connection:
             jobs.release_others(connection, owner, utc_now())
     local = f"http://127.0.0.1:{port}" if _is_any(host) else url
-    threads = [
+    caretaker = Caretaker(app, token)
+    threads: list[LaneThread | LeaseThread | Caretaker] = [
         LaneThread(app, "server", owner, token),
         ChildLaneThread(app, "worker", owner, token, local),
         ChildLaneThread(app, "training", owner, token, local),
         LeaseThread(app, owner),
+        caretaker,
     ]
-    caretaker = Caretaker(app, token)
     served = Served(
         perform=app.run,
         blobs=app.blobs,
-        health=lambda: {"status": "ok", "version": __version__, "pid": os.getpid(), "jobs": _jobs(app)},
+        health=lambda: {
+            "status": "ok",
+            "version": __version__,
+            "pid": os.getpid(),
+            "jobs": _jobs(app),
+        },
         hosts=_hosts(host),
     )
     config = uvicorn.Config(
@@ -155,16 +161,16 @@ def _run(app: App, home: Home, listener: socket.socket) -> None:
         server_header=False,
         timeout_graceful_shutdown=DRAIN_S,
     )
-    for thread in (*threads, caretaker):
+    for thread in threads:
         thread.start()
     try:
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
             runner.run(_Server(config, home, url).serve(sockets=[listener]))
     finally:
         home.withdraw()
-        for thread in (*threads, caretaker):
+        for thread in threads:
             thread.stop()
-        for thread in (*threads, caretaker):
+        for thread in threads:
             thread.join(DRAIN_S)
         caretaker.end_deployments()
 
@@ -253,4 +259,3 @@ class Caretaker(threading.Thread):
         self._faults[what] = fault
         log.error("%s: %s", what, fault)
         return True
-

@@ -9,7 +9,7 @@ import pytest
 
 from mainspring.core.errors import Invalid
 from mainspring.monitoring.drift import chi2_quantile, column_drift, psi_limit, summary
-from mainspring.monitoring.profile import DAY_MICROS, build_profile
+from mainspring.validation.profile import DAY_MICROS, build_profile
 
 LETTERS = np.array(list("abcdefg"), dtype=object)
 SHARES = [0.4, 0.25, 0.15, 0.1, 0.06, 0.03, 0.01]

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from mainspring.core.errors import Invalid
-from mainspring.monitoring.profile import build_profile
+from mainspring.validation.profile import build_profile
 from mainspring.validation.check import Evidence
 from mainspring.validation.data import check
 

@@ -8,7 +8,7 @@ from typing import Annotated
 import msgspec
 
 from mainspring.core.event import Event
-from mainspring.core.ids import Digest, Limit, Name, Text
+from mainspring.core.ids import Digest, Limit, Name, Place, Text
 from mainspring.core.operation import Done, Operation, Page, Request
 
 
@@ -78,37 +78,37 @@ class Chain(msgspec.Struct, frozen=True, kw_only=True):
     """The sequence of the first event that was changed, moved or cut; None if all hold."""
 
 
-class Nothing(Request, kw_only=True):
+class Nothing(Request, frozen=True, kw_only=True):
     """Asks without saying more."""
 
 
-class CreateWorkspace(Request, kw_only=True):
+class CreateWorkspace(Request, frozen=True, kw_only=True):
     """A new workspace."""
 
     name: Name
 
 
-class AddPerson(Request, kw_only=True):
+class AddPerson(Request, frozen=True, kw_only=True):
     """A new person, with roles in this workspace."""
 
     name: Name
     roles: list[Name] = []
 
 
-class NamePerson(Request, kw_only=True):
+class NamePerson(Request, frozen=True, kw_only=True):
     """One person."""
 
     name: Name
 
 
-class GrantRole(Request, kw_only=True):
+class GrantRole(Request, frozen=True, kw_only=True):
     """A role for a person in this workspace."""
 
     person: Name
     role: Name
 
 
-class CreateToken(Request, kw_only=True):
+class CreateToken(Request, frozen=True, kw_only=True):
     """A token for a person, perhaps limited."""
 
     owner: Name
@@ -116,46 +116,46 @@ class CreateToken(Request, kw_only=True):
     days: Annotated[int, msgspec.Meta(ge=1, le=3650)] | None = None
 
 
-class NameToken(Request, kw_only=True):
+class NameToken(Request, frozen=True, kw_only=True):
     """One token by its public id."""
 
     token: Name
 
 
-class ListEvents(Request, kw_only=True):
+class ListEvents(Request, frozen=True, kw_only=True):
     """Events in their order, filtered."""
 
     model: Name | None = None
     kind: Text | None = None
     subject: Text | None = None
-    after: Annotated[int, msgspec.Meta(ge=0, le=2**53)] = 0
+    after: Place = 0
     """The sequence to go on after."""
     newest: bool = False
     """Whether to show the last ones instead of the first; still in their order."""
     limit: Limit = 100
 
 
-class ListJobs(Request, kw_only=True):
+class ListJobs(Request, frozen=True, kw_only=True):
     """Pending reactions."""
 
     limit: Limit = 100
 
 
-class FailJob(Request, kw_only=True):
+class FailJob(Request, frozen=True, kw_only=True):
     """A reaction that was tried often enough."""
 
-    job: Annotated[int, msgspec.Meta(ge=1)]
+    job: Place
     error: Text
 
 
-class RecordBlob(Request, kw_only=True):
+class RecordBlob(Request, frozen=True, kw_only=True):
     """A file that this workspace now has."""
 
     digest: Digest
-    size: Annotated[int, msgspec.Meta(ge=0)]
+    size: Place
 
 
-class NameBlob(Request, kw_only=True):
+class NameBlob(Request, frozen=True, kw_only=True):
     """One file by its digest."""
 
     digest: Digest
@@ -202,7 +202,8 @@ revoke_role = Operation(
 )  # fmt: skip
 create_token = Operation(
     "tokens.create", "POST", "/tokens", CreateToken, NewToken,
-    allow="admin", summary="Make an API token; its secret is shown once.", decision=True, secret=True,
+    allow="admin", summary="Make an API token; its secret is shown once.",
+    decision=True, secret=True,
 )  # fmt: skip
 list_tokens = Operation(
     "tokens.list", "GET", "/tokens", Nothing, list[Token],
@@ -235,7 +236,7 @@ tidy = Operation(
 )  # fmt: skip
 record_blob = Operation(
     "files.record", "POST", "/files", RecordBlob, Blob,
-    allow="log", summary="Name a stored file in this workspace.", repeatable=True,
+    allow="log", summary="Name a stored file in this workspace.", repeatable=True, inside=True,
 )  # fmt: skip
 show_blob = Operation(
     "files.show", "GET", "/files/{digest}", NameBlob, Blob,

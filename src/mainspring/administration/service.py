@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 
 from mainspring.administration import contract
+from mainspring.administration.answers import forget_answers
 from mainspring.administration.contract import (
     Blob,
     Chain,
@@ -18,18 +19,17 @@ from mainspring.administration.contract import (
 from mainspring.administration.store import (
     AdministrationStore,
     add_workspace,
-    forget_answers,
     workspaces,
 )
 from mainspring.core.access import PEOPLES_ROLES, PERMISSIONS, new_token, token_hash
-from mainspring.core.errors import Blocked, Invalid, NotFound
+from mainspring.core.errors import Blocked, Forbidden, Invalid, NotFound
 from mainspring.core.event import Event
 from mainspring.core.event_log import first_bad_event
 from mainspring.core.ids import new_id
 from mainspring.core.operation import Done, Page, Request
+from mainspring.core.settings import DEFAULT_WORKSPACE
 from mainspring.core.text import closest
 from mainspring.core.work import Work, performs
-
 
 ANSWERS_KEPT = dt.timedelta(days=2)
 
@@ -88,6 +88,13 @@ def disable_person(work: Work, request: contract.NamePerson) -> Person:
     store.person(request.name)
     if request.name == work.actor.name:
         raise Blocked("nobody disables themselves", ["ask another administrator"])
+    key = store.principal_key("person", request.name)
+    if work.workspace != DEFAULT_WORKSPACE and store.has_roles_elsewhere(key):
+        raise Blocked(
+            f"{request.name!r} was not disabled, which would be so in every workspace",
+            [f"{request.name!r} has roles in another workspace"],
+            fix=f"take the roles here, or let an administrator of {DEFAULT_WORKSPACE!r} do it",
+        )
     store.disable(request.name, work.now)
     work.announce("person.disabled", ("person", request.name))
     return store.person(request.name)
@@ -125,6 +132,12 @@ def create_token(work: Work, request: contract.CreateToken) -> NewToken:
                 f"{', '.join(sorted(PERMISSIONS))}",
                 field="verbs",
             )
+    scopes = work.actor.scopes
+    if scopes is not None and not set(request.verbs or PERMISSIONS) <= scopes:
+        raise Forbidden(
+            "a token that is limited makes no token that may do more",
+            fix=f"limit it to some of: {', '.join(sorted(scopes))}",
+        )
     store = _store(work)
     public_id = new_id()
     secret = new_token(public_id)
@@ -193,7 +206,7 @@ def fail_job(work: Work, request: contract.FailJob) -> Done:
         job.model,
         reaction=job.reaction,
         event=job.public_id,
-        subject=job.subject,
+        about=job.subject,
         error=request.error,
     )
     return Done()
@@ -202,7 +215,7 @@ def fail_job(work: Work, request: contract.FailJob) -> Done:
 @performs(contract.tidy)
 def tidy(work: Work, request: Request) -> Done:
     """Forget what is older than any client's patience."""
-    return Done(count=forget_answers(work.connection, work.now - ANSWERS_KEPT))
+    return Done(count=forget_answers(work.connection, work.workspace_id, work.now - ANSWERS_KEPT))
 
 
 @performs(contract.record_blob)

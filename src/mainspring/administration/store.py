@@ -1,98 +1,50 @@
-"""The rows of people, services, tokens, roles, stored requests and files."""
+"""The rows of people, services, tokens, roles and files, and a look at the log and the queue."""
 
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Sequence
 from typing import Any
 
 from sqlalchemy import (
-    BigInteger,
-    Column,
+    ColumnElement,
     Connection,
-    ForeignKey,
-    Index,
-    Table,
-    Text,
-    UniqueConstraint,
     and_,
     bindparam,
     delete,
     func,
     insert,
+    or_,
     select,
     update,
 )
+from sqlalchemy.exc import IntegrityError
 
 from mainspring.administration.contract import Blob, PendingJob, Person, Token, Workspace
+from mainspring.administration.tables import (
+    file_table,
+    grant_table,
+    principal_table,
+    token_table,
+)
 from mainspring.core.access import Actor, roles_permissions
-from mainspring.core.database import Json, Key, Moment, metadata
 from mainspring.core.errors import Conflict, NotFound
 from mainspring.core.event import Event
 from mainspring.core.event_log import event_of, event_table, workspace_table
 from mainspring.core.jobs import job_table
+from mainspring.core.settings import DEFAULT_WORKSPACE
 from mainspring.core.text import closest
 
-principal_table = Table(
-    # People and services are one table, so that events, grants and tokens need one reference.
-    "principal",
-    metadata,
-    Column("id", Key, primary_key=True),
-    Column("kind", Text, nullable=False),
-    Column("name", Text, nullable=False),
-    Column("disabled_at", Moment),
-    Column("recorded_at", Moment, nullable=False),
-    UniqueConstraint("kind", "name"),
-)
-grant_table = Table(
-    "role_grant",
-    metadata,
-    Column("id", Key, primary_key=True),
-    Column("workspace_id", Key, ForeignKey("workspace.id"), nullable=False),
-    Column("principal_id", Key, ForeignKey("principal.id"), nullable=False),
-    Column("role", Text, nullable=False),
-    Column("granted_by", Text, nullable=False),
-    Column("recorded_at", Moment, nullable=False),
-    UniqueConstraint("workspace_id", "principal_id", "role"),
-)
-token_table = Table(
-    "token",
-    metadata,
-    Column("id", Key, primary_key=True),
-    Column("public_id", Text, nullable=False, unique=True),
-    Column("principal_id", Key, ForeignKey("principal.id"), nullable=False),
-    Column("workspace_id", Key, ForeignKey("workspace.id"), nullable=False),
-    Column("hash", Text, nullable=False, unique=True),
-    Column("verbs", Json),
-    Column("expires_at", Moment),
-    Column("last_used_at", Moment),
-    Column("revoked_at", Moment),
-    Column("recorded_at", Moment, nullable=False),
-)
-request_table = Table(
-    # The answers of finished requests: a client that retries gets the first answer again.
-    "request",
-    metadata,
-    Column("id", Key, primary_key=True),
-    Column("workspace_id", Key, ForeignKey("workspace.id"), nullable=False),
-    Column("principal_id", Key, ForeignKey("principal.id"), nullable=False),
-    Column("request_id", Text, nullable=False),
-    Column("operation", Text, nullable=False),
-    Column("body_digest", Text, nullable=False),
-    Column("response", Text, nullable=False),
-    Column("recorded_at", Moment, nullable=False),
-    UniqueConstraint("workspace_id", "principal_id", "request_id"),
-    Index("ix_request_recorded_at", "recorded_at"),
-)
-file_table = Table(
-    "file",
-    metadata,
-    Column("id", Key, primary_key=True),
-    Column("workspace_id", Key, ForeignKey("workspace.id"), nullable=False),
-    Column("digest", Text, nullable=False),
-    Column("size", BigInteger, nullable=False),
-    Column("recorded_at", Moment, nullable=False),
-    UniqueConstraint("workspace_id", "digest"),
-)
+
+def _reaches(workspace: Any) -> ColumnElement[bool]:
+    """Whether a token is good in a workspace: in the one it was made in, or from `default` in all.
+
+    Who administers a workspace can make tokens for anybody; elsewhere those must prove nothing.
+    """
+    default = select(workspace_table.c.id).where(workspace_table.c.name == DEFAULT_WORKSPACE)
+    made_in = token_table.c.workspace_id
+    return or_(made_in == workspace, made_in == default.scalar_subquery())
+
 
 _ACTOR = (
     select(
@@ -113,6 +65,7 @@ _ACTOR = (
         and_(
             grant_table.c.principal_id == principal_table.c.id,
             grant_table.c.workspace_id == workspace_table.c.id,
+            _reaches(workspace_table.c.id),
         ),
     )
     .where(
@@ -188,11 +141,23 @@ class AdministrationStore:
         ).scalar_one_or_none()
         if known is not None:
             raise Conflict(f"{kind} {name!r} exists", field="name")
-        key = self._connection.execute(
-            insert(principal_table).values(kind=kind, name=name, recorded_at=now)
-        ).inserted_primary_key
+        try:
+            with self._connection.begin_nested():
+                key = self._connection.execute(
+                    insert(principal_table).values(kind=kind, name=name, recorded_at=now)
+                ).inserted_primary_key
+        except IntegrityError:  # added from another workspace at the same moment
+            raise Conflict(f"{kind} {name!r} exists", field="name") from None
         assert key is not None
         return int(key[0])
+
+    def has_roles_elsewhere(self, principal: int) -> bool:
+        """Whether a person has a role in another workspace."""
+        found = select(grant_table.c.id).where(
+            grant_table.c.principal_id == principal,
+            grant_table.c.workspace_id != self._workspace_id,
+        )
+        return self._connection.execute(found.limit(1)).first() is not None
 
     def disable(self, name: str, now: dt.datetime) -> None:
         """Take every right from a person."""
@@ -287,6 +252,19 @@ class AdministrationStore:
         ).one_or_none()
         return None if row is None else Blob(digest=row.digest, size=row.size)
 
+    def missing_files(self, digests: Sequence[str]) -> list[str]:
+        """Those of the files that this workspace does not have."""
+        here: set[str] = set()
+        for start in range(0, len(digests), 500):  # below SQLite's limit of bound values
+            rows = self._connection.scalars(
+                select(file_table.c.digest).where(
+                    file_table.c.workspace_id == self._workspace_id,
+                    file_table.c.digest.in_(digests[start : start + 500]),
+                )
+            )
+            here.update(rows)
+        return [digest for digest in digests if digest not in here]
+
     def events(
         self, filters: dict[str, Any], after: int, limit: int, *, newest: bool
     ) -> list[Event]:
@@ -327,9 +305,9 @@ class AdministrationStore:
             for row in rows
         ]
 
-
     def drop_job(self, key: int) -> Any | None:
         """Remove a job; answers what it was for."""
+        here = (job_table.c.workspace_id == self._workspace_id) & (job_table.c.id == key)
         row = self._connection.execute(
             select(
                 job_table.c.reaction,
@@ -338,9 +316,9 @@ class AdministrationStore:
                 event_table.c.model,
             )
             .join(event_table, event_table.c.id == job_table.c.event_id)
-            .where(job_table.c.workspace_id == self._workspace_id, job_table.c.id == key)
+            .where(here)
         ).one_or_none()
-        self._connection.execute(delete(job_table).where(job_table.c.id == key))
+        self._connection.execute(delete(job_table).where(here))
         return row
 
 
@@ -382,7 +360,7 @@ def find_actor(
     return actor, first.workspace_id
 
 
-def predictors(connection: Connection, workspace_id: int) -> list[str]:
+def predictors(connection: Connection, workspace_id: int, now: dt.datetime) -> list[str]:
     """The hashes of the tokens that may ask for predictions in the workspace."""
     rows = connection.execute(
         select(token_table.c.hash, token_table.c.verbs, grant_table.c.role)
@@ -391,7 +369,9 @@ def predictors(connection: Connection, workspace_id: int) -> list[str]:
         .where(
             grant_table.c.workspace_id == workspace_id,
             token_table.c.revoked_at.is_(None),
+            or_(token_table.c.expires_at.is_(None), token_table.c.expires_at > now),
             principal_table.c.disabled_at.is_(None),
+            _reaches(grant_table.c.workspace_id),
         )
     ).all()
     allowed = {
@@ -401,32 +381,6 @@ def predictors(connection: Connection, workspace_id: int) -> list[str]:
         and (row.verbs is None or "predict" in row.verbs)
     }
     return sorted(allowed)
-
-
-def stored_answer(
-    connection: Connection, workspace_id: int, principal: int, request_id: str
-) -> Any | None:
-    """The stored answer of a finished request: its operation, body digest and response."""
-    return connection.execute(
-        select(
-            request_table.c.operation, request_table.c.body_digest, request_table.c.response
-        ).where(
-            request_table.c.workspace_id == workspace_id,
-            request_table.c.principal_id == principal,
-            request_table.c.request_id == request_id,
-        )
-    ).one_or_none()
-
-
-def store_answer(connection: Connection, row: dict[str, Any]) -> None:
-    """Keep the answer of a request in the transaction of its change."""
-    connection.execute(insert(request_table).values(**row))
-
-
-def forget_answers(connection: Connection, before: dt.datetime) -> int:
-    """Drop the answers of requests that nobody will repeat any more."""
-    result = connection.execute(delete(request_table).where(request_table.c.recorded_at < before))
-    return result.rowcount
 
 
 def pending_jobs(connection: Connection) -> int:

@@ -24,7 +24,7 @@ class BlobStore(Protocol):
         ...
 
     def read(self, digest: str) -> Iterator[bytes]:
-        """Give the bytes back; raises `Corrupt` at the end if they are not what was stored."""
+        """Give the bytes back; raises `Corrupt` before the last if they are not what was stored."""
         ...
 
     def has(self, digest: str) -> bool:
@@ -51,6 +51,22 @@ def chunks_of(path: Path) -> Iterator[bytes]:
     with path.open("rb") as file:
         while piece := file.read(CHUNK):
             yield piece
+
+
+def verified(pieces: Iterable[bytes], digest: str) -> Iterator[bytes]:
+    """Pass the pieces on; the last one only if all together are what the digest names."""
+    hasher, held = hashlib.sha256(), b""
+    for piece in pieces:
+        if held:
+            yield held
+        hasher.update(piece)
+        held = piece
+    if f"sha256:{hasher.hexdigest()}" != digest:
+        raise Corrupt(
+            f"the stored file {digest} is not what it was", fix="restore it from a backup"
+        )
+    if held:
+        yield held
 
 
 class LocalBlobs:
@@ -86,18 +102,11 @@ class LocalBlobs:
         return digest, size
 
     def read(self, digest: str) -> Iterator[bytes]:
-        """Give the bytes back, hashing on the way."""
+        """Give the bytes back, verified on the way."""
         path = self._path(digest)
         if not path.exists():
             raise NotFound(f"no file with the digest {digest} is stored here")
-        hasher = hashlib.sha256()
-        for piece in chunks_of(path):
-            hasher.update(piece)
-            yield piece
-        if f"sha256:{hasher.hexdigest()}" != digest:
-            raise Corrupt(
-                f"the stored file {digest} was changed on disk", fix="restore it from a backup"
-            )
+        yield from verified(chunks_of(path), digest)
 
     def has(self, digest: str) -> bool:
         """Whether the file is here."""

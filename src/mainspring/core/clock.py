@@ -8,6 +8,8 @@ import time
 UTC = dt.UTC
 EPOCH = dt.datetime(1970, 1, 1, tzinfo=UTC)
 MICROSECOND = dt.timedelta(microseconds=1)
+FIRST = (dt.datetime.min.replace(tzinfo=UTC) - EPOCH) // MICROSECOND
+LAST = (dt.datetime.max.replace(tzinfo=UTC) - EPOCH) // MICROSECOND
 
 
 def utc_now() -> dt.datetime:
@@ -17,7 +19,8 @@ def utc_now() -> dt.datetime:
 
 def to_micros(moment: dt.datetime) -> int:
     """Integer microseconds UTC, as the database and the wire store a moment."""
-    return (moment - EPOCH) // MICROSECOND
+    # In the first and last hours that a datetime can say, another zone's moment has no UTC one.
+    return min(max((moment - EPOCH) // MICROSECOND, FIRST), LAST)
 
 
 def from_micros(micros: int) -> dt.datetime:

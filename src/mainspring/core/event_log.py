@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from sqlalchemy import (
+    BigInteger,
     Column,
     Connection,
     ForeignKey,
@@ -38,7 +39,7 @@ workspace_table = Table(
     Column("name", Text, nullable=False, unique=True),
     Column("recorded_at", Moment, nullable=False),
     # The head of the event chain: who appends locks this row, so that the chain has one next.
-    Column("chain_sequence", Integer, nullable=False, default=0),
+    Column("chain_sequence", BigInteger, nullable=False, default=0),
     Column("chain_hash", Text, nullable=False, default=GENESIS),
 )
 
@@ -48,7 +49,7 @@ event_table = Table(
     Column("id", Key, primary_key=True),
     Column("public_id", Text, nullable=False, unique=True),
     Column("workspace_id", Key, ForeignKey("workspace.id"), nullable=False),
-    Column("sequence", Integer, nullable=False),
+    Column("sequence", BigInteger, nullable=False),
     Column("schema_version", Integer, nullable=False),
     Column("recorded_at", Moment, nullable=False),
     Column("event_time", Moment),
@@ -92,8 +93,17 @@ def chain_hash(previous: str, row: Mapping[str, Any]) -> str:
     return hashlib.sha256(previous.encode() + canonical_json(columns)).hexdigest()
 
 
+def lock(connection: Connection, workspace_id: int) -> None:
+    """Wait until no other transaction writes to the workspace, on both databases.
+
+    SQLite has one writer anyway. On PostgreSQL a rule that reads before it writes (the next number,
+    who approved, is there one already) would else have to lock each row that it reads.
+    """
+    connection.execute(_HEAD, {"workspace": workspace_id})
+
+
 def append(connection: Connection, workspace_id: int, row: dict[str, Any]) -> int:
-    """Append one event to the workspace's chain in the transaction of its change; answers its key."""
+    """Append one event to the workspace's chain in the transaction of its change; gives its key."""
     head = connection.execute(_HEAD, {"workspace": workspace_id}).one()
     row = {**row, "sequence": head.chain_sequence + 1, "schema_version": SCHEMA_VERSION}
     digest = chain_hash(head.chain_hash, row)
@@ -127,10 +137,15 @@ def first_bad_event(connection: Connection, workspace_id: int) -> int | None:
     )
     for row in rows.mappings():
         fine = row["sequence"] == expected and row["previous_hash"] == previous
-        if not fine or chain_hash(previous, row) != row["hash"]:
+        if not fine or chain_hash(previous, dict(row)) != row["hash"]:
             return expected
         previous, expected = row["hash"], expected + 1
+    # The last event has no follower that would betray it: the workspace's row does.
     head = connection.execute(
-        select(workspace_table.c.chain_sequence).where(workspace_table.c.id == workspace_id)
-    ).scalar_one()
-    return None if head == expected - 1 else expected
+        select(workspace_table.c.chain_sequence, workspace_table.c.chain_hash).where(
+            workspace_table.c.id == workspace_id
+        )
+    ).one()
+    if head.chain_sequence != expected - 1:
+        return expected
+    return None if head.chain_hash == previous else expected - 1

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import hashlib
 import re
 import uuid
@@ -12,10 +13,17 @@ import msgspec
 
 from mainspring.core.errors import Invalid
 
-Id = Annotated[str, msgspec.Meta(pattern="^[0-9a-f]{32}$", description="32 hex characters")]
-Digest = Annotated[
-    str, msgspec.Meta(pattern="^sha256:[0-9a-f]{64}$", description="sha256: and 64 hex characters")
+# `$` alone would let a newline follow: `(?!\n)` says no to it, in Python as in JSON Schema.
+Id = Annotated[
+    str, msgspec.Meta(pattern=r"^[0-9a-f]{32}$(?!\n)", description="32 hex characters")
 ]
+Digest = Annotated[
+    str,
+    msgspec.Meta(
+        pattern=r"^sha256:[0-9a-f]{64}$(?!\n)", description="sha256: and 64 hex characters"
+    ),
+]
+Time = Annotated[dt.datetime, msgspec.Meta(tz=True)]
 # PostgreSQL cannot store NUL in text; lone surrogates are refused by the JSON decoder already.
 PLAIN = r"^[^\x00]*$"
 Text = Annotated[str, msgspec.Meta(max_length=10_000, pattern=PLAIN)]
@@ -24,7 +32,7 @@ Key = Annotated[
     msgspec.Meta(
         min_length=1,
         max_length=250,
-        pattern=r"^[A-Za-z0-9_\-. :/]+$",
+        pattern=r"^[A-Za-z0-9_\-. :/]+$(?!\n)",
         description="letters, digits, _ - . : / and spaces",
     ),
 ]
@@ -33,12 +41,14 @@ Name = Annotated[
     msgspec.Meta(
         min_length=1,
         max_length=250,
-        pattern=r"^(?!\.)(?![0-9]+$)[A-Za-z0-9_\-. ]*[A-Za-z0-9_\-.]$",
+        pattern=r"^(?!\.)(?![0-9]+$)[A-Za-z0-9_\-. ]*[A-Za-z0-9_\-.]$(?!\n)",
         description="a name: letters, digits, _ - . and inner spaces; not digits only",
     ),
 ]
 Version = Annotated[int, msgspec.Meta(ge=1, le=2_000_000_000)]
 Limit = Annotated[int, msgspec.Meta(ge=1, le=1000)]
+Place = Annotated[int, msgspec.Meta(ge=0, le=2**53)]
+"""A row's number to go on after; beyond 2**53 JSON numbers are not exact."""
 
 RESERVED_ALIASES = frozenset({"development", "staging", "production", "archived", "none", "latest"})
 

@@ -171,12 +171,12 @@ def finish(connection: Connection, job_id: int, owner: str) -> None:
     )
 
 
-def retry(connection: Connection, job: Job, error: str, now: dt.datetime) -> None:
-    """Put a job back that failed, later each time."""
+def retry(connection: Connection, job: Job, owner: str, error: str, now: dt.datetime) -> None:
+    """Put a job back that failed, later each time, if it is still the owner's."""
     delay = BACKOFF[min(job.attempts, len(BACKOFF)) - 1]
     connection.execute(
         update(job_table)
-        .where(job_table.c.id == job.id)
+        .where(job_table.c.id == job.id, job_table.c.owner == owner)
         .values(due_at=now + delay, owner=None, last_error=error[-4000:])
     )
 

@@ -60,6 +60,9 @@ class Operation(Generic[Q, R]):
     secret: bool = field(default=False, kw_only=True)
     """Whether the answer holds a secret, and so is never kept for a client that retries."""
 
+    inside: bool = field(default=False, kw_only=True)
+    """Whether only Mainspring asks for it, on the way of another request: it has no route."""
+
     @property
     def reads(self) -> bool:
         """Whether it changes nothing."""
@@ -119,6 +122,11 @@ def decode_fields(
         if name not in types:
             raise unknown_field(name, types)
         fields[name] = value
+    return checked(operation, fields)
+
+
+def checked(operation: Operation[Q, Any], fields: Mapping[str, object]) -> Q:
+    """Build the request from plain fields, refusing what breaks a rule of its type."""
     try:
         return msgspec.convert(fields, operation.request)
     except msgspec.ValidationError as error:
@@ -138,9 +146,17 @@ def _from_texts(name: str, values: list[str], kind: Any) -> object:
             return msgspec.convert(values, kind, strict=False)
         if len(values) > 1:
             raise Invalid(f"{name!r} was given {len(values)} times, wanted once", field=name)
-        return msgspec.convert(values[0], kind, strict=False)
+        return _from_text(values[0], kind)
     except msgspec.ValidationError as error:
         raise explained(error, name) from error
+
+
+def _from_text(text: str, kind: Any) -> object:
+    try:
+        # As text first: where text is wanted, `null` and `true` are words like any other.
+        return msgspec.convert(text, kind)
+    except msgspec.ValidationError:
+        return msgspec.convert(text, kind, strict=False)
 
 
 def _is_list(kind: Any) -> bool:
@@ -153,6 +169,8 @@ def _is_list(kind: Any) -> bool:
 def explained(error: Exception, name: str | None = None) -> Invalid:
     """Turn a decoding error into one that names the field."""
     text = str(error)
-    found = re.search(r"at `\$\.?([^`]+)`", text) or re.search(r"field `([^`]+)`", text)
-    field_name = name or (found.group(1) if found else "body")
+    place = re.search(r"`\$\.?([^`]*)`", text)
+    inner = re.search(r"field `([^`]+)`", text)
+    parts = [found.group(1) for found in (place, inner) if found is not None and found.group(1)]
+    field_name = name or ".".join(parts) or "body"
     return Invalid(f"{field_name}: {text}", field=field_name)

@@ -22,7 +22,7 @@ HYPERPARAMETERS: dict[str, Any] = {
     "objective": "binary",
     "metric": ["binary_logloss", "auc"],
     "first_metric_only": True,
-    "learning_rate": 0.1,
+    "learning_rate": 0.2,
     "min_data_in_leaf": 200,
     "feature_fraction": 0.7,
     "lambda_l2": 10.0,
@@ -36,7 +36,7 @@ HYPERPARAMETERS: dict[str, Any] = {
 CANDIDATES: tuple[dict[str, int], ...] = ({"num_leaves": 7}, {"num_leaves": 15}, {"num_leaves": 31})
 """The whole search: the one with the least log loss on the validation days is taken."""
 
-ROUNDS = 100
+ROUNDS = 60
 PATIENCE = 10
 HELD_OUT_SHARE = 0.2
 HELD_OUT_DAYS = 14
@@ -52,6 +52,8 @@ Curve = dict[str, list[float]]
 class Run(Protocol):
     """What the recipe asks of the run it is given."""
 
+    config: dict[str, Any]
+
     def log_params(self, params: Mapping[str, Any], /) -> Any: ...
     def log(self, metrics: Mapping[str, float], /, *, step: int) -> Any: ...
     def log_dataset(self, table: pa.Table, /, *, name: str, role: str) -> Any: ...
@@ -62,6 +64,7 @@ class Run(Protocol):
 
 def train(run: Run, rows: pa.Table) -> None:
     """Fit all but the last days of `rows`; those are the hold-out that no choice has seen."""
+    parameters = HYPERPARAMETERS | {"seed": run.config.get("seed", HYPERPARAMETERS["seed"])}
     days = _days(rows)
     fit_rows, holdout = _split(rows, days)
     signature = signature_of(fit_rows)
@@ -71,13 +74,13 @@ def train(run: Run, rows: pa.Table) -> None:
     run.log_dataset(holdout, name="flights", role="holdout")
 
     earlier = days[: len(fit_rows)] < _cut(days[: len(fit_rows)])
-    chosen, validation = _search(matrix, label, earlier)
+    chosen, validation = _search(parameters, (matrix, label), earlier)
     rounds = int(np.argmin(validation["binary_logloss"])) + 1
-    run.log_params(HYPERPARAMETERS | chosen | {"rounds": rounds, "candidates": len(CANDIDATES)})
+    run.log_params(parameters | chosen | {"rounds": rounds, "candidates": len(CANDIDATES)})
     _log_curve(run, "validation", validation)
 
     # The validation days have done their work: the model learns from them too.
-    booster, training = _refit(_dataset(matrix, label), chosen, rounds)
+    booster, training = _refit(_dataset(matrix, label), parameters | chosen, rounds)
     _log_curve(run, "training", training)
     run.log_model(booster.model_to_string(), engine="lightgbm", signature=signature, task="binary")
 
@@ -138,16 +141,17 @@ def _dataset(
 
 
 def _search(
-    matrix: np.ndarray, label: np.ndarray, earlier: np.ndarray
+    parameters: dict[str, Any], data: tuple[np.ndarray, np.ndarray], earlier: np.ndarray
 ) -> tuple[dict[str, int], Curve]:
     """Fit each candidate to the earlier days; give the best on the later ones, and its curve."""
+    matrix, label = data
     training = _dataset(matrix[earlier], label[earlier])
     validation = _dataset(matrix[~earlier], label[~earlier], training)
     tried: list[tuple[dict[str, int], Curve]] = []
     for candidate in CANDIDATES:
         curves: dict[str, Curve] = {}
         lightgbm.train(
-            HYPERPARAMETERS | candidate,
+            parameters | candidate,
             training,
             ROUNDS,
             valid_sets=[validation],
@@ -162,11 +166,11 @@ def _search(
 
 
 def _refit(
-    rows: lightgbm.Dataset, chosen: dict[str, int], rounds: int
+    rows: lightgbm.Dataset, parameters: dict[str, Any], rounds: int
 ) -> tuple[lightgbm.Booster, Curve]:
     curves: dict[str, Curve] = {}
     booster = lightgbm.train(
-        HYPERPARAMETERS | chosen,
+        parameters,
         rows,
         rounds,
         valid_sets=[rows],

@@ -55,7 +55,7 @@ class Placement(msgspec.Struct, frozen=True, kw_only=True):
     """The SHA-256 of each token that may predict."""
 
 
-class StartDeployment(Request, kw_only=True):
+class StartDeployment(Request, frozen=True, kw_only=True):
     """Serve whatever version of the model is in the stage."""
 
     model: Name
@@ -64,26 +64,26 @@ class StartDeployment(Request, kw_only=True):
     stage: TargetStage = "production"
 
 
-class NameDeployment(Request, kw_only=True):
+class NameDeployment(Request, frozen=True, kw_only=True):
     """One deployment."""
 
     deployment: Name
 
 
-class ListDeployments(Request, kw_only=True):
+class ListDeployments(Request, frozen=True, kw_only=True):
     """Deployments by name."""
 
     limit: Limit = 100
 
 
-class RollOut(Request, kw_only=True):
+class RollOut(Request, frozen=True, kw_only=True):
     """Serve another version; it has to be in the deployment's stage."""
 
     deployment: Name
     version: Version
 
 
-class Report(Request, kw_only=True):
+class Report(Request, frozen=True, kw_only=True):
     """What the supervisor sees of a deployment's process."""
 
     deployment: Name

@@ -101,7 +101,7 @@ def roll_out(work: Work, request: contract.RollOut) -> Deployment:
 @performs(contract.placements)
 def placements(work: Work, request: contract.ListDeployments) -> list[Placement]:
     """What should run, and who may ask it."""
-    tokens = predictors(work.connection, work.workspace_id)
+    tokens = predictors(work.connection, work.workspace_id, work.now)
     return [
         Placement(deployment=deployment_of(row), process=process_of(row), tokens=tokens)
         for row in _store(work).rows(request.limit)

@@ -94,9 +94,7 @@ class Supervisor:
         folder.mkdir(parents=True, exist_ok=True)
         return folder
 
-    def _start(
-        self, client: Client, workspace: str, placement: Placement, watch: _Watch
-    ) -> None:
+    def _start(self, client: Client, workspace: str, placement: Placement, watch: _Watch) -> None:
         deployment, now = placement.deployment, time.monotonic()
         if watch.process is not None and watch.started_at:
             steady = now - watch.started_at > STEADY_S
@@ -124,9 +122,7 @@ class Supervisor:
             client, placement, "starting", process=watch.process, restarted=again, message=message
         )
 
-    def _steer(
-        self, client: Client, workspace: str, placement: Placement, watch: _Watch
-    ) -> None:
+    def _steer(self, client: Client, workspace: str, placement: Placement, watch: _Watch) -> None:
         process, deployment = watch.process, placement.deployment
         assert process is not None
         folder = self._folder(workspace, deployment.name)
@@ -135,7 +131,10 @@ class Supervisor:
         if deployment.state != "ready" or deployment.served is None:
             self._await_ready(client, placement, watch)
             return
-        if path.read_bytes() == msgspec.json.encode(wanted) and deployment.served == deployment.version:
+        if (
+            path.read_bytes() == msgspec.json.encode(wanted)
+            and deployment.served == deployment.version
+        ):
             return
         before = path.read_bytes()
         _write(path, wanted)

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 import msgspec
 
-from mainspring.core.ids import Id, Limit, Name, Text
+from mainspring.core.ids import Id, Limit, Name, Text, Time
 from mainspring.core.operation import Operation, Request
 
 IncidentState = Literal["open", "closed"]
@@ -30,37 +30,37 @@ class Incident(msgspec.Struct, frozen=True, kw_only=True):
     resolution: str
 
 
-class OpenIncident(Request, kw_only=True):
+class OpenIncident(Request, frozen=True, kw_only=True):
     """Something is wrong."""
 
     deployment: Name
     severity: Literal["info", "warning", "critical"] = "critical"
     summary: Annotated[Text, msgspec.Meta(min_length=1)]
     alert: Id | None = None
-    event_time: dt.datetime | None = None
+    event_time: Time | None = None
 
 
-class NameIncident(Request, kw_only=True):
+class NameIncident(Request, frozen=True, kw_only=True):
     """One incident."""
 
     incident: Id
 
 
-class NoteIncident(Request, kw_only=True):
+class NoteIncident(Request, frozen=True, kw_only=True):
     """What somebody found or did."""
 
     incident: Id
     text: Annotated[Text, msgspec.Meta(min_length=1)]
 
 
-class CloseIncident(Request, kw_only=True):
+class CloseIncident(Request, frozen=True, kw_only=True):
     """How it ended."""
 
     incident: Id
     resolution: Annotated[Text, msgspec.Meta(min_length=1)]
 
 
-class ListIncidents(Request, kw_only=True):
+class ListIncidents(Request, frozen=True, kw_only=True):
     """Incidents, newest first."""
 
     deployment: Name | None = None

@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 import httpx2
 import msgspec
 
-from mainspring.core.blobs import chunks_of
+from mainspring.core.blobs import chunks_of, verified
 from mainspring.core.clock import UTC
 from mainspring.core.errors import Unreachable, from_json
 from mainspring.core.ids import new_id
@@ -35,6 +35,8 @@ class RemoteClient:
         self.cause: str | None = None
         """The event that this client reacts to, if it is a reaction's."""
         self.request_ids: Callable[[str, bytes], str] = lambda _name, _body: new_id()
+        self.on_away: Callable[[], None] | None = None
+        """Called between two tries while the server does not answer."""
         self._patience_s = patience_s
         self._http = httpx2.Client(
             base_url=self.url,
@@ -76,11 +78,14 @@ class RemoteClient:
     def download(self, digest: str) -> Iterator[bytes]:
         """The bytes of a file."""
         place = f"/api/v1/workspaces/{self.workspace}/files/{digest}/content"
-        with self._http.stream("GET", place) as answer:
-            if answer.status_code >= 400:
-                answer.read()
-                raise from_json(answer.status_code, _decoded(answer.content))
-            yield from answer.iter_bytes()
+        try:
+            with self._http.stream("GET", place) as answer:
+                if answer.status_code >= 400:
+                    answer.read()
+                    raise from_json(answer.status_code, _decoded(answer.content))
+                yield from verified(answer.iter_bytes(), digest)
+        except httpx2.TransportError as error:
+            raise Unreachable(f"the server at {self.url} broke off: {error}") from error
 
     def _path(self, operation: Operation[Any, Any], fields: dict[str, Any]) -> str:
         below = "" if operation.scope == "system" else f"/workspaces/{self.workspace}"
@@ -107,6 +112,8 @@ class RemoteClient:
                     if answer.status_code >= 400:
                         raise from_json(answer.status_code, _decoded(answer.content))
                     return answer
+            if self.on_away is not None and tries:
+                self.on_away()
             time.sleep(PAUSES[min(tries, len(PAUSES) - 1)])
             tries += 1
 

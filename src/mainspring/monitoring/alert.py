@@ -13,12 +13,13 @@ Action = Literal["notify", "incident"]
 AlertState = Literal["open", "acknowledged", "resolved"]
 
 METRICS: dict[str, tuple[str, ...]] = {
-    "data_drift": ("share", "drifted_columns"),
-    "prediction_drift": ("psi",),
-    "performance": ("auc", "log_loss", "brier", "accuracy", "rmse", "mae"),
+    "data_drift": ("share", "drifted_columns", "score"),
+    "prediction_drift": ("psi", "score"),
+    "performance": ("auc", "auc_drop", "log_loss", "brier", "rmse", "mae"),
 }
-"""What each kind of monitor can watch."""
-HIGHER_IS_BETTER = frozenset({"auc", "accuracy"})
+"""What each kind of monitor can watch. A drift `score` is the PSI as a multiple of its own limit;
+`auc_drop` is the version's AUC on its hold-out less the realised one."""
+HIGHER_IS_BETTER = frozenset({"auc"})
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,14 +7,15 @@ from typing import Annotated, Any
 
 import msgspec
 
-from mainspring.core.ids import PLAIN, Id, Limit, Name
+from mainspring.core.ids import PLAIN, Id, Limit, Name, Place, Time, Version
 from mainspring.core.operation import Done, Operation, Page, Request
 from mainspring.monitoring.alert import Action, AlertState, MonitorKind, Severity
 
 RequestId = Annotated[str, msgspec.Meta(min_length=1, max_length=200, pattern=PLAIN)]
 Finite = Annotated[float, msgspec.Meta(ge=-1e300, le=1e300)]
+Count = Annotated[int, msgspec.Meta(ge=0, le=2_000_000_000)]
 Windows = Annotated[int, msgspec.Meta(ge=1, le=100)]
-Plug = Annotated[str, msgspec.Meta(min_length=1, max_length=100, pattern=r"^[\w-]+$")]
+Plug = Annotated[str, msgspec.Meta(min_length=1, max_length=100, pattern=r"^[\w-]+$(?!\n)")]
 
 
 class Label(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -22,7 +23,7 @@ class Label(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
 
     request_id: RequestId
     value: Finite
-    event_time: dt.datetime
+    event_time: Time
     """When it became known, by the data's clock."""
 
 
@@ -108,20 +109,20 @@ class StoredLabel(msgspec.Struct, frozen=True, kw_only=True):
     recorded_at: dt.datetime
 
 
-class WriteRunbook(Request, kw_only=True):
+class WriteRunbook(Request, frozen=True, kw_only=True):
     """A runbook, new or rewritten."""
 
     name: Name
     text: Annotated[str, msgspec.Meta(min_length=1, max_length=100_000, pattern=PLAIN)]
 
 
-class NameRunbook(Request, kw_only=True):
+class NameRunbook(Request, frozen=True, kw_only=True):
     """One runbook."""
 
     name: Name
 
 
-class DeclareMonitor(Request, kw_only=True):
+class DeclareMonitor(Request, frozen=True, kw_only=True):
     """Watch something. Without a threshold, an action and a runbook there is no monitor."""
 
     name: Name
@@ -137,69 +138,74 @@ class DeclareMonitor(Request, kw_only=True):
     escalation: Annotated[list[Step], msgspec.Meta(min_length=1, max_length=10)]
 
 
-class ListAll(Request, kw_only=True):
+class ListAll(Request, frozen=True, kw_only=True):
     """By name."""
 
     limit: Limit = 100
 
 
-class ListOfDeployment(Request, kw_only=True):
+class ListOfDeployment(Request, frozen=True, kw_only=True):
     """What belongs to a deployment, or to all."""
 
     deployment: Name | None = None
     limit: Limit = 100
 
 
-class RecordLabels(Request, kw_only=True):
+class RecordLabels(Request, frozen=True, kw_only=True):
     """Labels for predictions; the first label of a request id stays."""
 
     deployment: Name
     labels: Annotated[list[Label], msgspec.Meta(min_length=1, max_length=10_000)]
 
 
-class ReadLabels(Request, kw_only=True):
+class ReadLabels(Request, frozen=True, kw_only=True):
     """Labels of predictions, in the order in which they became known."""
 
     deployment: Name
-    known_from: dt.datetime | None = None
-    known_until: dt.datetime | None = None
-    after: Annotated[int, msgspec.Meta(ge=0)] = 0
+    known_from: Time | None = None
+    known_until: Time | None = None
+    after: Place = 0
     limit: Annotated[int, msgspec.Meta(ge=1, le=20_000)] = 10_000
 
 
-class CountLabels(Request, kw_only=True):
+class CountLabels(Request, frozen=True, kw_only=True):
     """How many labels there are."""
 
     deployment: Name
 
 
-class CloseWindows(Request, kw_only=True):
+class CloseWindows(Request, frozen=True, kw_only=True):
     """Measure every day that ended `label_delay_hours` before `until`."""
 
     deployment: Name
-    until: dt.datetime
+    until: Time
     label_delay_hours: Annotated[float, msgspec.Meta(ge=0, le=10_000)] = 24
+    day_starts_at_hour: Annotated[float, msgspec.Meta(ge=0, lt=24)] = 0
+    """In UTC: cut the days where there is the least traffic."""
+    performance_days: Annotated[int, msgspec.Meta(ge=1, le=366)] = 7
+    """Over how many days performance is judged; drift is judged day by day."""
 
 
-class RecordWindow(Request, kw_only=True):
+class RecordWindow(Request, frozen=True, kw_only=True):
     """What was measured in one window."""
 
     deployment: Name
-    starts_at: dt.datetime
-    ends_at: dt.datetime
-    version: Annotated[int, msgspec.Meta(ge=1)]
-    rows: Annotated[int, msgspec.Meta(ge=0)]
-    labels: Annotated[int, msgspec.Meta(ge=0)]
-    measurements: dict[str, Any]
+    starts_at: Time
+    ends_at: Time
+    version: Version
+    rows: Count
+    labels: Count
+    measurements: dict[str, dict[str, Any]]
+    """For each kind of monitor, its metrics; one of performance has `value`, `low` and `high`."""
 
 
-class NameAlert(Request, kw_only=True):
+class NameAlert(Request, frozen=True, kw_only=True):
     """One alert."""
 
     alert: Id
 
 
-class ListAlerts(Request, kw_only=True):
+class ListAlerts(Request, frozen=True, kw_only=True):
     """Alerts, newest first."""
 
     deployment: Name | None = None

@@ -10,7 +10,7 @@ from statistics import NormalDist
 import numpy as np
 
 from mainspring.core.errors import Invalid
-from mainspring.monitoring.profile import ColumnProfile, Profile, bins_of, psi
+from mainspring.validation.profile import ColumnProfile, Profile, bins_of, psi
 
 FALSE_ALARMS = 0.01
 """The budget: one window in a hundred without drift may show a drifted column."""

@@ -126,11 +126,6 @@ def list_monitors(work: Work, request: contract.ListOfDeployment) -> list[Monito
 def record_labels(work: Work, request: contract.RecordLabels) -> Done:
     """Keep the labels that are new."""
     deployment = _deployment(work, request.deployment)
-    for label in request.labels:
-        if label.event_time.tzinfo is None:
-            raise Invalid(
-                f"the event time of label {label.request_id!r} has no zone", field="labels"
-            )
     return Done(count=_store(work).add_labels(deployment.id, request.labels, work.now))
 
 
@@ -152,8 +147,6 @@ def count_labels(work: Work, request: contract.CountLabels) -> Done:
 def close_windows(work: Work, request: contract.CloseWindows) -> Done:
     """Let a worker measure what has ended; it knows from the log which days there are."""
     deployment = _deployment(work, request.deployment)
-    if request.until.tzinfo is None:
-        raise Invalid("`until` has no zone", field="until", fix="for instance 2013-03-02T00:00:00Z")
     work.announce_fully(
         Announcement(
             kind="windows.due",
@@ -163,6 +156,8 @@ def close_windows(work: Work, request: contract.CloseWindows) -> Done:
             facts={
                 "until": request.until.isoformat(),
                 "label_delay_hours": request.label_delay_hours,
+                "day_starts_at_hour": request.day_starts_at_hour,
+                "performance_days": request.performance_days,
             },
             event_time=request.until,
         )
@@ -200,7 +195,13 @@ def record_window(work: Work, request: contract.RecordWindow) -> Window:
 def _read_monitor(work: Work, monitor: Any, window: int, request: contract.RecordWindow) -> None:
     store = _store(work)
     rule = Rule(monitor.kind, monitor.metric, monitor.threshold, monitor.breaches, monitor.windows)
-    reading = read(rule, request.measurements)
+    try:
+        reading = read(rule, request.measurements)
+    except (KeyError, TypeError, ValueError) as error:
+        raise Invalid(
+            f"{rule.kind} has no {rule.metric!r} that monitor {monitor.name!r} can read: {error!r}",
+            field=f"measurements.{rule.kind}.{rule.metric}",
+        ) from error
     store.add_reading(window, monitor.id, reading.value, breached=reading.breached)
     if reading.value is None:
         return

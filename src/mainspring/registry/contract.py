@@ -16,6 +16,8 @@ from mainspring.tracking.contract import FileEntry, RunDataset
 RiskTier = Literal["low", "medium", "high"]
 Count = Annotated[int, msgspec.Meta(ge=0, le=10)]
 Reason = Annotated[Text, msgspec.Meta(min_length=1)]
+CheckName = Annotated[str, msgspec.Meta(max_length=250, pattern=r"^[\w.:]+$(?!\n)")]
+Reference = Annotated[str, msgspec.Meta(max_length=250, pattern=r"^[^/\x00\n]+$(?!\n)")]
 TargetStage = Literal["staging", "production"]
 
 
@@ -55,7 +57,7 @@ class ModelVersion(msgspec.Struct, frozen=True, kw_only=True):
 class CheckSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A check and what it is asked for."""
 
-    name: Annotated[str, msgspec.Meta(min_length=1, max_length=250, pattern=r"^[\w.:]+$")]
+    name: CheckName
     """A plug of the kind `checks`, or `module:function`."""
     parameters: Annotated[dict[str, Any], msgspec.Meta(max_length=50)] = {}
 
@@ -156,97 +158,92 @@ class Lineage(msgspec.Struct, frozen=True, kw_only=True):
     """The chain of events that led to the registration, the nearest first."""
 
 
-class NameModel(Request, kw_only=True):
+class NameModel(Request, frozen=True, kw_only=True):
     """One model."""
 
     model: Name
 
 
-class NameVersion(Request, kw_only=True):
+class NameVersion(Request, frozen=True, kw_only=True):
     """One version."""
 
     model: Name
     version: Version
 
 
-class ListModels(Request, kw_only=True):
+class ListModels(Request, frozen=True, kw_only=True):
     """Models by name."""
 
     limit: Limit = 100
 
 
-class DescribeModel(Request, kw_only=True):
+class DescribeModel(NameModel, frozen=True, kw_only=True):
     """Facts that people say of a model; what is not given stays."""
 
-    model: Name
     owner: Name | None = None
     team: Text | None = None
     risk_tier: RiskTier | None = None
     description: Text | None = None
 
 
-class RegisterVersion(Request, kw_only=True):
+class RegisterVersion(NameModel, frozen=True, kw_only=True):
     """A trained model becomes the next version."""
 
-    model: Name
     trained_model: Id
     description: Text = ""
 
 
-class ListVersions(Request, kw_only=True):
+class ListVersions(NameModel, frozen=True, kw_only=True):
     """Versions of a model, newest first."""
 
-    model: Name
     limit: Limit = 100
 
 
-class Resolve(Request, kw_only=True):
+class Resolve(NameModel, frozen=True, kw_only=True):
     """`3`, a stage or an alias."""
 
-    model: Name
-    reference: Annotated[str, msgspec.Meta(min_length=1, max_length=250, pattern="^[^/]+$")]
+    reference: Reference
 
 
-class SetAlias(Request, kw_only=True):
+class SetAlias(NameVersion, frozen=True, kw_only=True):
     """A name that points at a version."""
 
-    model: Name
     alias: Name
-    version: Version
 
 
-class DropAlias(Request, kw_only=True):
+class DropAlias(NameModel, frozen=True, kw_only=True):
     """A name to forget."""
 
-    model: Name
     alias: Name
 
 
-class DeclareSuite(Request, kw_only=True):
+class DeclareSuite(NameModel, frozen=True, kw_only=True):
     """What must be so before a version may enter the stage. Declare it before training."""
 
-    model: Name
     stage: TargetStage = "production"
     checks: Annotated[list[CheckSpec], msgspec.Meta(max_length=100)]
     approvals: Count = 1
 
 
-class RecordVerdict(Request, kw_only=True):
-    """What a check said of the version under a promotion."""
+class NamePromotion(Request, frozen=True, kw_only=True):
+    """One promotion."""
 
     promotion: Id
-    check: Annotated[str, msgspec.Meta(min_length=1, max_length=250)]
+
+
+class RecordVerdict(NamePromotion, frozen=True, kw_only=True):
+    """What a check said of the version under a promotion."""
+
+    check: CheckName
     outcome: Outcome
     reason: Text
     measurements: Annotated[dict[str, Any], msgspec.Meta(max_length=200)] = {}
     data_digest: Text
 
 
-class RequestPromotion(Request, kw_only=True):
+class RequestPromotion(NameVersion, frozen=True, kw_only=True):
     """Ask to move a version to a stage; its checks start by themselves."""
 
-    model: Name
-    version: Version
     stage: TargetStage = "production"
     reason: Text = ""
     policy: Name | None = None
@@ -255,13 +252,7 @@ class RequestPromotion(Request, kw_only=True):
     """The person for whom a service asks; they are a party to it like one who asks themselves."""
 
 
-class NamePromotion(Request, kw_only=True):
-    """One promotion."""
-
-    promotion: Id
-
-
-class ListPromotions(Request, kw_only=True):
+class ListPromotions(Request, frozen=True, kw_only=True):
     """Promotions, newest first."""
 
     model: Name | None = None
@@ -269,34 +260,30 @@ class ListPromotions(Request, kw_only=True):
     limit: Limit = 100
 
 
-class Decide(Request, kw_only=True):
+class Decide(NamePromotion, frozen=True, kw_only=True):
     """Approve or reject."""
 
-    promotion: Id
     decision: Literal["approve", "reject"] = "approve"
     reason: Reason
 
 
-class RollBack(Request, kw_only=True):
+class RollBack(NameVersion, frozen=True, kw_only=True):
     """Return to a version that was in the stage before."""
 
-    model: Name
-    version: Version
     stage: TargetStage = "production"
     reason: Reason
 
 
-class ProposePolicy(Request, kw_only=True):
+class ProposePolicy(NameModel, frozen=True, kw_only=True):
     """An approval to be given beforehand; it counts after another person approved it."""
 
     name: Name
-    model: Name
     stage: TargetStage = "production"
     days: Annotated[int, msgspec.Meta(ge=1, le=366)] = 90
     max_promotions: Annotated[int, msgspec.Meta(ge=1, le=1000)] = 10
 
 
-class NamePolicy(Request, kw_only=True):
+class NamePolicy(Request, frozen=True, kw_only=True):
     """One standing policy."""
 
     policy: Name

@@ -29,7 +29,7 @@ from mainspring.registry.promotion_store import (
     suite_of,
     verdict_of,
 )
-from mainspring.registry.store import RegistryStore
+from mainspring.registry.store import RegistryStore, checked_move
 from mainspring.tracking.store import TrackingStore
 
 
@@ -145,8 +145,7 @@ def request_promotion(work: Work, request: contract.RequestPromotion) -> Promoti
     """Open the request; the checks of its suite start by themselves."""
     desk = _Desk(work)
     version = desk.registry.version_row(request.model, request.version)
-    if version.stage == request.stage:
-        raise Conflict(f"{request.model}@{request.version} is in {request.stage} already")
+    checked_move(version, request.stage)
     known = desk.promotions.open_promotion(version.id, request.stage)
     if known is not None:
         return desk.shown(known)
@@ -304,6 +303,8 @@ def _approve_by_policy(desk: _Desk, row: Any, version: Any, bound: str) -> None:
     stored = desk.promotions.policy_row(row.policy)
     policy = standing_policy(stored)
     reasons = policy_blockers(policy, version.model, row.stage, version.risk_tier, desk.work.now)
+    if policy.approved_by is not None:
+        reasons += four_eyes(policy.approved_by, desk.parties(row, version))
     if reasons:  # The policy no longer speaks: people have to.
         desk.announce("promotion.undecided", row, version, reasons=reasons)
         return
@@ -384,7 +385,10 @@ def expire_promotions(work: Work, request: Request) -> Done:
 
 def _open_promotion(work: Work, public_id: str) -> tuple[_Desk, Any, Any]:
     desk = _Desk(work)
-    row = desk.promotions.promotion(public_id, lock=True)
-    if row.state not in OPEN_STATES:
-        raise Conflict(f"promotion {public_id} is {row.state} and cannot change any more")
+    row = desk.promotions.promotion(public_id)
+    state = row.state if work.now < row.expires_at else "expired"
+    if state not in OPEN_STATES:
+        raise Conflict(
+            f"promotion {public_id} is {state} and cannot change any more", field="promotion"
+        )
     return desk, row, desk.registry.version_by_key(row.version_id)

@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 from sqlalchemy import Connection, Row, and_, insert, select, update
 
-from mainspring.administration.store import grant_table, principal_table
+from mainspring.administration.tables import grant_table, principal_table
 from mainspring.core.access import roles_permissions
 from mainspring.core.errors import NotFound
 from mainspring.core.text import closest
@@ -58,13 +58,14 @@ class PromotionStore:
             insert(promotion_table).values(**row, workspace_id=self._workspace_id)
         )
 
-    def promotion(self, public_id: str, *, lock: bool = False) -> Row[Any]:
-        """One request; locked, so that two decisions cannot both be the last."""
-        query = select(promotion_table).where(
-            promotion_table.c.workspace_id == self._workspace_id,
-            promotion_table.c.public_id == public_id,
-        )
-        row = self._connection.execute(query.with_for_update() if lock else query).one_or_none()
+    def promotion(self, public_id: str) -> Row[Any]:
+        """One request."""
+        row = self._connection.execute(
+            select(promotion_table).where(
+                promotion_table.c.workspace_id == self._workspace_id,
+                promotion_table.c.public_id == public_id,
+            )
+        ).one_or_none()
         if row is None:
             raise NotFound(f"no promotion {public_id!r} in this workspace", field="promotion")
         return row

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import datetime as dt
+import re
 from typing import Any
 
 import msgspec
 
 from mainspring.core.blobs import digest_of
-from mainspring.core.errors import Blocked, Conflict, Invalid, NotFound
+from mainspring.core.errors import Blocked, Invalid, NotFound
 from mainspring.core.event import Announcement
 from mainspring.core.event_log import event_table
 from mainspring.core.ids import checked_alias
@@ -16,7 +17,7 @@ from mainspring.core.work import Work, performs
 from mainspring.registry import contract
 from mainspring.registry.contract import Lineage, Model, ModelVersion
 from mainspring.registry.promotion_store import PromotionStore
-from mainspring.registry.store import RegistryStore, version_of
+from mainspring.registry.store import RegistryStore, checked_move, version_of
 from mainspring.tracking.contract import TrainedModel
 from mainspring.tracking.store import TrackingStore
 
@@ -146,8 +147,9 @@ def show_version(work: Work, request: contract.NameVersion) -> ModelVersion:
 def resolve(work: Work, request: contract.Resolve) -> ModelVersion:
     """Digits are a version, else a stage, else an alias."""
     store, reference = _store(work), request.reference
-    if reference.isdigit():
-        return version_of(store.version_row(request.model, min(int(reference), 2_000_000_000)))
+    if re.fullmatch("[0-9]+", reference):
+        number = int(reference[:10])  # so many digits are no version's number already
+        return version_of(store.version_row(request.model, min(number, 2_000_000_000)))
     model = store.model_row(request.model)
     if reference.lower() in STAGES:
         row = store.staged(request.model, reference.lower())
@@ -199,8 +201,7 @@ def roll_back(work: Work, request: contract.RollBack) -> ModelVersion:
     """Return to a version that passed the stage's gate before."""
     store = _store(work)
     version = store.version_row(request.model, request.version)
-    if version.stage == request.stage:
-        raise Conflict(f"{request.model}@{request.version} is in {request.stage} already")
+    checked_move(version, request.stage)
     if not store.was_in_stage(version.id, request.stage):
         raise Blocked(
             f"{request.model}@{request.version} was never in {request.stage}: nothing to return to",
@@ -255,7 +256,10 @@ def _causes(work: Work, event: str | None) -> list[str]:
     told: list[str] = []
     while event is not None and len(told) < 50:
         row: Any = work.connection.execute(
-            event_table.select().where(event_table.c.public_id == event)
+            event_table.select().where(
+                event_table.c.workspace_id == work.workspace_id,
+                event_table.c.public_id == event,
+            )
         ).one_or_none()
         if row is None:
             break

@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 from sqlalchemy import Connection, Row, delete, func, insert, select, update
 
-from mainspring.core.errors import NotFound
+from mainspring.core.errors import Conflict, NotFound
 from mainspring.core.signature import Signature
 from mainspring.core.text import closest
 from mainspring.registry.contract import Model, ModelVersion
@@ -127,10 +127,6 @@ class RegistryStore:
 
     def next_number(self, model: int) -> int:
         """The number that the next version gets."""
-        # Lock the model's row, so that two registrations cannot take the same number.
-        self._connection.execute(
-            select(model_table.c.id).where(model_table.c.id == model).with_for_update()
-        )
         last = self._connection.execute(
             select(func.max(version_table.c.number)).where(version_table.c.model_id == model)
         ).scalar_one()
@@ -207,6 +203,18 @@ class RegistryStore:
             values = {"version_id": key, "stage": target, "by": by, "recorded_at": at, **more}
             self._connection.execute(insert(stage_table).values(values))
         return None if before is None or before.id == version.id else int(before.number)
+
+
+def checked_move(version: Any, stage: str) -> None:
+    """Refuse to move a version where it is, or out of production with nothing in its place."""
+    if version.stage == stage:
+        raise Conflict(f"{version.model}@{version.number} is in {stage} already", field="version")
+    if version.stage == "production":
+        raise Conflict(
+            f"{version.model}@{version.number} is in production, which would be left empty",
+            field="version",
+            fix=f"promote another version of {version.model} to production first",
+        )
 
 
 def version_of(row: Any) -> ModelVersion:

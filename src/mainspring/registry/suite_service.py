@@ -33,6 +33,8 @@ def declare_suite(work: Work, request: contract.DeclareSuite) -> SuiteRow:
     store = PromotionStore(work.connection, work.workspace_id)
     digest = suite_digest(request)
     newest = store.suite_rows(request.model, request.stage)[:1]
+    if request.stage == "production" and request.approvals < (newest[0].approvals if newest else 1):
+        work.actor.require("approve", "asking for fewer approvals than before")
     if not newest or newest[0].digest != digest:
         store.add_suite(
             {

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import datetime as dt
-from typing import Annotated
+from typing import Annotated, Any
 
 import msgspec
 
-from mainspring.core.ids import Digest, Id, Limit, Name, Text, Version
+from mainspring.core.ids import Digest, Id, Limit, Name, Text, Time, Version
 from mainspring.core.operation import Done, Operation, Request
 from mainspring.monitoring.alert import MonitorKind
 from mainspring.retraining.policy import Level, RetrainingState
@@ -16,7 +16,7 @@ RecipeName = Annotated[
     str,
     msgspec.Meta(
         max_length=250,
-        pattern=r"^[A-Za-z_][\w.]*:[A-Za-z_]\w*$",
+        pattern=r"^[A-Za-z_][\w.]*:[A-Za-z_]\w*$(?!\n)",
         description="module:function, or with a stored file the file's name and the function",
     ),
 ]
@@ -30,6 +30,7 @@ class RetrainingPolicy(msgspec.Struct, frozen=True, kw_only=True):
     deployment: str
     recipe: str
     recipe_file: str | None
+    config: dict[str, Any]
     triggers: list[MonitorKind]
     training_days: float
     cooldown_days: float
@@ -62,7 +63,7 @@ class Retraining(msgspec.Struct, frozen=True, kw_only=True):
     finished_at: dt.datetime | None
 
 
-class SetPolicy(Request, kw_only=True):
+class SetPolicy(Request, frozen=True, kw_only=True):
     """How a model is retrained from now on."""
 
     model: Name
@@ -72,6 +73,8 @@ class SetPolicy(Request, kw_only=True):
     recipe: RecipeName
     recipe_file: Digest | None = None
     """The stored Python file that holds the function; without it, the module is imported."""
+    config: Annotated[dict[str, Any], msgspec.Meta(max_length=200)] = {}
+    """What the recipe finds in `run.config`."""
     triggers: Annotated[list[MonitorKind], msgspec.Meta(max_length=3)] = msgspec.field(
         default_factory=lambda: ["performance"]
     )
@@ -82,42 +85,42 @@ class SetPolicy(Request, kw_only=True):
     """The standing policy that decides at level 3."""
 
 
-class NameModel(Request, kw_only=True):
+class NameModel(Request, frozen=True, kw_only=True):
     """One model."""
 
     model: Name
 
 
-class RequestRetraining(Request, kw_only=True):
+class RequestRetraining(Request, frozen=True, kw_only=True):
     """Train again now, on data up to a time."""
 
     model: Name
     reason: Annotated[Text, msgspec.Meta(min_length=1)]
-    until: dt.datetime | None = None
+    until: Time | None = None
 
 
-class Trigger(Request, kw_only=True):
+class Trigger(Request, frozen=True, kw_only=True):
     """An alert, as a reason to retrain."""
 
     model: Name
     alert: Id
 
 
-class NameRetraining(Request, kw_only=True):
+class NameRetraining(Request, frozen=True, kw_only=True):
     """One retraining."""
 
     retraining: Id
 
 
-class ListRetrainings(Request, kw_only=True):
+class ListRetrainings(Request, frozen=True, kw_only=True):
     """Retrainings, newest first."""
 
     model: Name | None = None
     limit: Limit = 100
 
 
-class Advance(Request, kw_only=True):
-    """What happened to a retraining; it is named by its id, promotion or version."""
+class Advance(Request, frozen=True, kw_only=True):
+    """What happened to a retraining; it is named by its id, or by its model and version."""
 
     retraining: Id | None = None
     promotion: Id | None = None

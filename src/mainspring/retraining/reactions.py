@@ -27,7 +27,13 @@ def start(client: Client, event: Event) -> None:
 
 
 def _advance(client: Client, event: Event, state: RetrainingState, outcome: str = "") -> None:
-    request = Advance(promotion=event.subject, state=state, outcome=outcome)
+    request = Advance(
+        model=event.model,
+        version=event.facts["version"],
+        promotion=event.subject,
+        state=state,
+        outcome=outcome,
+    )
     client.call(contract.advance, request)
 
 
@@ -64,7 +70,8 @@ def refuse_withdrawn(client: Client, event: Event) -> None:
 @on("version.promoted", name="retraining.promote")
 def promote(client: Client, event: Event) -> None:
     """The new version is in its stage; the rollout follows."""
-    request = Advance(promotion=event.facts["promotion"], state="promoted")
+    version, promotion = event.facts["version"], event.facts["promotion"]
+    request = Advance(model=event.model, version=version, promotion=promotion, state="promoted")
     client.call(contract.advance, request)
 
 
@@ -81,6 +88,6 @@ def fail(client: Client, event: Event) -> None:
     """The training or its checks broke, again and again."""
     if event.facts["reaction"] == "retraining.train":
         request = Advance(
-            retraining=event.facts["subject"], state="failed", outcome=event.facts["error"][-2000:]
+            retraining=event.facts["about"], state="failed", outcome=event.facts["error"][-2000:]
         )
         client.call(contract.advance, request)

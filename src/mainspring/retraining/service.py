@@ -133,8 +133,6 @@ def _announce(work: Work, row: Any, state: str, **facts: Any) -> None:
 def request_retraining(work: Work, request: contract.RequestRetraining) -> Retraining:
     """A person asks; cooldown is for alerts, but two at once are too many for anybody."""
     policy = _policy(work, request.model)
-    if request.until is not None and request.until.tzinfo is None:
-        raise Invalid("`until` has no zone", field="until")
     for row in _store(work).rows(request.model):
         if row.state in ACTIVE:
             raise Conflict(
@@ -236,8 +234,6 @@ def advance(work: Work, request: contract.Advance) -> Done:
 def _named(store: RetrainingStore, request: contract.Advance) -> Any | None:
     if request.retraining is not None:
         return store.row(request.retraining)
-    if request.promotion is not None:
-        return store.by_promotion(request.promotion)
     if request.model is not None and request.version is not None:
         return store.by_version(request.model, request.version)
-    raise Invalid("name the retraining by id, promotion, or model and version", field="retraining")
+    raise Invalid("name the retraining by its id, or by model and version", field="retraining")

@@ -36,6 +36,7 @@ retraining_policy_table = Table(
     Column("deployment", Text, nullable=False),
     Column("recipe", Text, nullable=False),
     Column("recipe_file", Text),
+    Column("config", Json, nullable=False),
     Column("triggers", Json, nullable=False),
     Column("training_days", Double, nullable=False),
     Column("cooldown_days", Double, nullable=False),
@@ -114,10 +115,6 @@ class RetrainingStore:
             raise NotFound(f"no retraining {public_id!r} in this workspace", field="retraining")
         return row
 
-    def by_promotion(self, promotion: str) -> Row[Any] | None:
-        """The retraining that asked for a promotion."""
-        return self._find(retraining_table.c.promotion == promotion)
-
     def by_version(self, model: str, version: int) -> Row[Any] | None:
         """The active retraining that made a version."""
         return self._find(
@@ -130,7 +127,6 @@ class RetrainingStore:
         return self._connection.execute(
             select(retraining_table)
             .where(retraining_table.c.workspace_id == self._workspace_id, condition)
-            .with_for_update()
         ).one_or_none()
 
     def rows(self, model: str | None, limit: int = 1000) -> list[Row[Any]]:

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 
 import msgspec
 
-from mainspring.core.ids import PLAIN, Digest, Id, Key, Limit, Name, Text
+from mainspring.core.ids import PLAIN, Digest, Id, Key, Limit, Name, Text, Time
 from mainspring.core.operation import Done, Operation, Page, Request
 from mainspring.core.signature import Signature
 from mainspring.tracking.run import RunStatus
@@ -16,14 +16,14 @@ Value = Annotated[
     float | Literal["NaN", "Infinity", "-Infinity"],
     msgspec.Meta(description='a number, or "NaN", "Infinity", "-Infinity", which JSON cannot say'),
 ]
-Step = Annotated[int, msgspec.Meta(ge=-(2**63), le=2**63 - 1)]
+Step = Annotated[int, msgspec.Meta(ge=-(10**18) + 1, le=10**18 - 1)]
 Size = Annotated[int, msgspec.Meta(ge=0, le=2**53)]
 FilePath = Annotated[
     str,
     msgspec.Meta(
         min_length=1,
         max_length=500,
-        pattern=r"^(?!/)(?!.*(^|/)\.{1,2}(/|$))(?!.*//)[A-Za-z0-9_\-. =+@,()/]*[A-Za-z0-9_\-.=+@,()]$",
+        pattern=r"^(?!/)(?!.*(^|/)\.{1,2}(/|$))(?!.*//)[A-Za-z0-9_\-. =+@,()/]*[A-Za-z0-9_\-.=+@,()]$(?!\n)",
         description="a relative path without . or .. parts",
     ),
 ]
@@ -46,7 +46,7 @@ class Point(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     key: Key
     value: Value
     step: Step = 0
-    at: dt.datetime
+    at: Time
 
 
 class MetricSummary(msgspec.Struct, frozen=True, kw_only=True):
@@ -133,7 +133,7 @@ class Run(msgspec.Struct, frozen=True, kw_only=True):
     models: list[TrainedModel]
 
 
-class OpenRun(Request, kw_only=True):
+class OpenRun(Request, frozen=True, kw_only=True):
     """A run that begins now. The id is the client's, so that asking twice opens one run."""
 
     id: Id
@@ -143,27 +143,27 @@ class OpenRun(Request, kw_only=True):
     code: Document = {}
     environment: Document = {}
     parent: Id | None = None
-    started_at: dt.datetime | None = None
+    started_at: Time | None = None
     attested: bool = True
 
 
-class NameRun(Request, kw_only=True):
+class NameRun(Request, frozen=True, kw_only=True):
     """One run."""
 
     run: Id
 
 
-class ListRuns(Request, kw_only=True):
+class ListRuns(Request, frozen=True, kw_only=True):
     """Runs, newest first."""
 
     experiment: Name | None = None
     status: RunStatus | None = None
     limit: Limit = 100
-    after: Annotated[str, msgspec.Meta(max_length=40, pattern="^[0-9]*$")] | None = None
+    after: Annotated[str, msgspec.Meta(pattern=r"^[0-9]{1,15}$(?!\n)")] | None = None
     """The token of the page before."""
 
 
-class LogRun(Request, kw_only=True):
+class LogRun(Request, frozen=True, kw_only=True):
     """Points, parameters and tags; what is already there is not added again."""
 
     run: Id
@@ -178,14 +178,14 @@ class LogRun(Request, kw_only=True):
     ] = {}
 
 
-class FinishRun(Request, kw_only=True):
+class FinishRun(Request, frozen=True, kw_only=True):
     """The end of a run."""
 
     run: Id
     status: Literal["finished", "failed", "killed"] = "finished"
 
 
-class LogDataset(Request, kw_only=True):
+class LogDataset(Request, frozen=True, kw_only=True):
     """A dataset that the run used."""
 
     run: Id
@@ -199,14 +199,14 @@ class LogDataset(Request, kw_only=True):
     """The stored rows (Parquet), if they were kept."""
 
 
-class LogArtifact(Request, kw_only=True):
+class LogArtifact(Request, frozen=True, kw_only=True):
     """A stored file that belongs to the run."""
 
     run: Id
     file: FileEntry
 
 
-class LogModel(Request, kw_only=True):
+class LogModel(Request, frozen=True, kw_only=True):
     """A model that the run trained."""
 
     run: Id
@@ -218,22 +218,22 @@ class LogModel(Request, kw_only=True):
     files: Annotated[list[FileEntry], msgspec.Meta(min_length=1, max_length=10_000)]
 
 
-class ReadMetric(Request, kw_only=True):
+class ReadMetric(Request, frozen=True, kw_only=True):
     """The points of one metric, in the order of their steps."""
 
     run: Id
     key: Key
     limit: Annotated[int, msgspec.Meta(ge=1, le=25_000)] = 10_000
-    after: Annotated[str, msgspec.Meta(max_length=60, pattern=r"^-?[0-9]+\.[0-9]+$")] | None = None
+    after: Annotated[str, msgspec.Meta(pattern=r"^-?[0-9]{1,18}\.-?[0-9]{1,18}$(?!\n)")] | None = None
 
 
-class NameTrainedModel(Request, kw_only=True):
+class NameTrainedModel(Request, frozen=True, kw_only=True):
     """One trained model."""
 
     id: Id
 
 
-class ListDatasets(Request, kw_only=True):
+class ListDatasets(Request, frozen=True, kw_only=True):
     """Datasets, newest first."""
 
     limit: Limit = 100

@@ -7,8 +7,9 @@ from typing import Any
 
 import msgspec
 
+from mainspring.administration.store import AdministrationStore
 from mainspring.core.clock import from_micros, to_micros
-from mainspring.core.errors import Conflict, Invalid, NotFound
+from mainspring.core.errors import Conflict, NotFound
 from mainspring.core.ids import derived_id
 from mainspring.core.operation import Done, Page, Request
 from mainspring.core.work import Work, performs
@@ -103,8 +104,6 @@ def log_run(work: Work, request: contract.LogRun) -> Done:
 def _add_points(store: TrackingStore, run: int, points: list[Point]) -> int:
     by_key: dict[str, dict[tuple[int, dt.datetime], float]] = {}
     for point in points:
-        if point.at.tzinfo is None:
-            raise Invalid(f"the time of a point of {point.key!r} has no zone", field="points")
         # The first of two points with the same step and time wins, as it does across requests.
         by_key.setdefault(point.key, {}).setdefault((point.step, point.at), to_number(point.value))
     known = store.metrics(run) if by_key else {}
@@ -151,6 +150,8 @@ def log_dataset(work: Work, request: contract.LogDataset) -> RunDataset:
     """Store the dataset version once, link it."""
     store = _store(work)
     run = _open(store, request.run)
+    if request.file is not None:
+        _stored(work, "file", request.file)
     names = ("name", "digest", "rows", "columns", "source", "file")
     row = {name: getattr(request, name) for name in names}
     key = store.put_dataset({**row, "recorded_at": work.now})
@@ -175,6 +176,7 @@ def log_artifact(work: Work, request: contract.LogArtifact) -> FileEntry:
     """Link the file; the same path keeps its content."""
     store = _store(work)
     run = _open(store, request.run)
+    _stored(work, "file", request.file.digest)
     known = {file.path: file for file in store.artifacts(run.id)}
     if request.file.path not in known:
         store.add_artifact(run.id, request.file)
@@ -193,6 +195,7 @@ def log_model(work: Work, request: contract.LogModel) -> TrainedModel:
     known = store.trained(public_id=request.id)
     if known:
         return known[0]
+    _stored(work, "files", *(file.digest for file in request.files))
     digest = files_digest((file.path, file.digest, file.size) for file in request.files)
     store.add_trained(
         {
@@ -259,6 +262,15 @@ def sweep_runs(work: Work, request: Request) -> Done:
 def list_datasets(work: Work, request: contract.ListDatasets) -> list[Dataset]:
     """Dataset versions."""
     return _store(work).list_datasets(request.limit)
+
+
+def _stored(work: Work, field: str, *digests: str) -> None:
+    """Refuse to name bytes that this workspace does not have: another may, and they are not ours."""
+    missing = AdministrationStore(work.connection, work.workspace_id).missing_files(digests)
+    if missing:
+        raise NotFound(
+            f"this workspace has no file {missing[0]}", field=field, fix="upload it first"
+        )
 
 
 def _open(store: TrackingStore, public_id: str) -> Any:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import math
 from collections.abc import Mapping, Sequence
-from typing import Any, cast
+from typing import Any
 
 import msgspec
 from sqlalchemy import Connection, func, insert, select, tuple_, update
@@ -131,7 +131,7 @@ class TrackingStore:
             query = query.where(experiment_table.c.name == request.experiment)
         if request.status is not None:
             query = query.where(run_table.c.status == request.status)
-        if request.after:
+        if request.after is not None:
             query = query.where(run_table.c.id < int(request.after))
         rows = self._connection.execute(query).all()
         keys = [row.id for row in rows]
@@ -197,7 +197,7 @@ class TrackingStore:
             row.key: (
                 row.id,
                 Summary(
-                    row.count,
+                    row._mapping["count"],
                     to_number(row.first),
                     to_number(row.last),
                     to_number(row.minimum),
@@ -376,7 +376,7 @@ class TrackingStore:
                 task=row.task,
                 digest=row.digest,
                 signature=msgspec.convert(row.signature, Signature),
-                files=cast("list[FileEntry]", msgspec.convert(row.files, list[FileEntry])),
+                files=msgspec.convert(row.files, list[FileEntry]),
                 recorded_at=row.recorded_at,
             )
             for row in self._connection.execute(query.order_by(table.c.id))

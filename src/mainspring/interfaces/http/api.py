@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-import binascii
-import logging
 import re
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass
@@ -23,8 +20,9 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from mainspring.core.access import Caller
 from mainspring.core.blobs import BlobStore
 from mainspring.core.errors import Invalid, MainspringError, TooLarge
-from mainspring.core.ids import new_id
 from mainspring.core.operation import Operation, decode_fields
+from mainspring.interfaces.http.answer import as_json, explain, explain_bug, explain_http
+from mainspring.interfaces.http.caller import caller_of
 from mainspring.interfaces.http.files import file_routes
 from mainspring.interfaces.http.openapi import openapi
 
@@ -33,8 +31,6 @@ MAX_BODY = 16 << 20
 API = "/api/v1"
 Perform = Callable[[Operation[Any, Any], Any, Caller], Any]
 Endpoint = Callable[[Request], Awaitable[Response]]
-
-log = logging.getLogger("mainspring.http")
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +46,7 @@ class Served:
 
 def http_api(served: Served, operations: Iterable[Operation[Any, Any]]) -> Starlette:
     """The API as an ASGI application."""
-    listed = list(operations)
+    listed = [operation for operation in operations if not operation.inside]
     document = msgspec.json.encode(openapi(listed))
 
     async def describe(request: Request) -> Response:
@@ -60,7 +56,9 @@ def http_api(served: Served, operations: Iterable[Operation[Any, Any]]) -> Starl
         return as_json(served.health())
 
     async def front(request: Request) -> Response:
-        return PlainTextResponse("Mainspring is running. The API is described at /api/v1/openapi.json\n")
+        return PlainTextResponse(
+            "Mainspring is running. The API is described at /api/v1/openapi.json\n"
+        )
 
     routes = [
         Route("/", front),
@@ -69,7 +67,7 @@ def http_api(served: Served, operations: Iterable[Operation[Any, Any]]) -> Starl
         *file_routes(served.perform, served.blobs),
         *(Route(path_of(o), _endpoint(served.perform, o), methods=[o.verb]) for o in listed),
     ]
-    return Starlette(
+    api = Starlette(
         routes=routes,
         middleware=[Middleware(KnownHost, hosts=served.hosts)],
         exception_handlers={
@@ -78,6 +76,9 @@ def http_api(served: Served, operations: Iterable[Operation[Any, Any]]) -> Starl
             Exception: explain_bug,
         },
     )
+    # A path that is almost one of ours gets an answer, not another address made of its Host header.
+    api.router.redirect_slashes = False
+    return api
 
 
 def path_of(operation: Operation[Any, Any]) -> str:
@@ -110,7 +111,7 @@ def _endpoint(perform: Perform, operation: Operation[Any, Any]) -> Endpoint:
 
 async def _body(request: Request) -> dict[str, Any]:
     length = request.headers.get("content-length", "0")
-    if length.isdigit() and int(length) > MAX_BODY:
+    if length.isdecimal() and int(length) > MAX_BODY:
         raise TooLarge(f"a body of {length} bytes; at most {MAX_BODY} are read", field="body")
     pieces, size = [], 0
     async for piece in request.stream():
@@ -123,77 +124,13 @@ async def _body(request: Request) -> dict[str, Any]:
         return {}
     try:
         found = msgspec.json.decode(raw)
+    except RecursionError:
+        raise Invalid("the body is nested too deeply", field="body") from None
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise Invalid(f"the body is not JSON: {error}", field="body") from error
     if not isinstance(found, dict):
-        raise Invalid(
-            f"the body is a JSON {type(found).__name__}, wanted an object", field="body"
-        )
+        raise Invalid(f"the body is a JSON {type(found).__name__}, wanted an object", field="body")
     return found
-
-
-def caller_of(request: Request) -> Caller:
-    """Who asks, from the headers."""
-    request_id = request.headers.get("x-request-id") or new_id()
-    if not re.fullmatch(r"[\x21-\x7e]{1,200}", request_id):
-        raise Invalid("a request id is 1 to 200 visible ASCII characters", field="X-Request-Id")
-    cause = request.headers.get("x-mainspring-cause")
-    if cause is not None and not re.fullmatch("[0-9a-f]{32}", cause):
-        raise Invalid("a cause is an event's id: 32 hex characters", field="X-Mainspring-Cause")
-    return Caller(
-        token=_token(request.headers.get("authorization", "")),
-        workspace=request.path_params.get("workspace", "default"),
-        request_id=request_id,
-        cause=cause,
-    )
-
-
-def _token(header: str) -> str:
-    scheme, _, rest = header.partition(" ")
-    if scheme.lower() == "bearer":
-        return rest.strip()
-    if scheme.lower() == "basic":
-        try:
-            return base64.b64decode(rest, validate=True).decode().partition(":")[2]
-        except (binascii.Error, UnicodeDecodeError):
-            return ""
-    return ""
-
-
-def as_json(value: object, status: int = 200) -> Response:
-    """A JSON response."""
-    return Response(msgspec.json.encode(value), status, media_type="application/json")
-
-
-async def explain(request: Request, error: Exception) -> Response:
-    """Tell a known error in its own words."""
-    assert isinstance(error, MainspringError)
-    response = as_json(error.as_json(), error.status)
-    if error.status == 401:
-        response.headers["WWW-Authenticate"] = 'Basic realm="mainspring"'
-    return response
-
-
-async def explain_http(request: Request, error: Exception) -> Response:
-    """Tell of a path or method that there is none of."""
-    assert isinstance(error, HTTPException)
-    name = {404: "not_found", 405: "method_not_allowed"}.get(error.status_code, "invalid")
-    message = f"{request.method} {request.url.path}: {error.detail}"
-    body = {"error": name, "code": "MS-1005", "message": message, "field": "path", "reasons": []}
-    return Response(
-        msgspec.json.encode({**body, "fix": "the API is described at /api/v1/openapi.json"}),
-        error.status_code,
-        headers=error.headers,
-        media_type="application/json",
-    )
-
-
-async def explain_bug(request: Request, error: Exception) -> Response:
-    """Tell of a fault of ours; the traceback is in the server's log."""
-    reference = new_id()[:8]
-    log.error("fault %s at %s %s", reference, request.method, request.url.path, exc_info=error)
-    fault = MainspringError(f"a fault of the server; its log tells more under {reference}")
-    return as_json(fault.as_json(), 500)
 
 
 class KnownHost:

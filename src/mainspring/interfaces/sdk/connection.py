@@ -95,7 +95,9 @@ class HomeClient:
 class Connection:
     """A client, and where it leads."""
 
-    def __init__(self, client: HomeClient | RemoteClient, home: Home | None, workspace: str) -> None:
+    def __init__(
+        self, client: HomeClient | RemoteClient, home: Home | None, workspace: str
+    ) -> None:
         self.client: FileClient = client
         self.home = home
         self.workspace = workspace
@@ -155,7 +157,5 @@ def _token_for(home: Home, url: str) -> str:
     server = home.server()
     token = home.token()
     if server is None or server.url != url.rstrip("/") or token is None:
-        raise Unauthenticated(
-            f"no token for {url}", fix="set MAINSPRING_TOKEN, or give --token"
-        )
+        raise Unauthenticated(f"no token for {url}", fix="set MAINSPRING_TOKEN, or give --token")
     return token

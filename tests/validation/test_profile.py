@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from mainspring.core.errors import Invalid
-from mainspring.monitoring.profile import (
+from mainspring.validation.profile import (
     DAY_MICROS,
     NO_SPREAD,
     Profile,

@@ -1,0 +1,1 @@
+"""What Mainspring talks to: each adapter satisfies a seam that its caller declares."""

@@ -1,0 +1,41 @@
+"""What lists show of each kind of thing; what is not named here shows all its fields."""
+
+from __future__ import annotations
+
+import msgspec
+
+COLUMNS: dict[str, tuple[str, ...]] = {
+    "RunRow": ("id", "name", "experiment", "status", "author", "opened_at", "metrics"),
+    "Model": ("name", "production", "versions", "risk_tier", "owner", "team", "aliases"),
+    "ModelVersion": ("model", "version", "stage", "engine", "run", "registered_by", "recorded_at"),
+    "SuiteRow": ("stage", "checks", "approvals", "declared_by", "recorded_at", "digest"),
+    "Promotion": ("id", "model", "version", "stage", "state", "requested_by", "missing"),
+    "Policy": (
+        "name", "model", "stage", "proposed_by", "approved_by", "used", "max_promotions",
+        "revoked", "expires_at",
+    ),
+    "Deployment": (
+        "name", "model", "stage", "state", "served", "version", "url", "restarts", "message",
+    ),
+    "Alert": ("id", "severity", "state", "monitor", "deployment", "reason", "event_time"),
+    "Incident": ("id", "severity", "state", "deployment", "summary", "opened_at", "resolution"),
+    "Retraining": ("id", "model", "state", "level", "version", "reason", "outcome", "recorded_at"),
+    "Monitor": (
+        "name", "deployment", "kind", "metric", "threshold", "breaches", "windows", "action",
+        "runbook",
+    ),
+    "Window": ("deployment", "starts_at", "version", "rows", "labels", "measurements"),
+    "Runbook": ("name", "written_by", "recorded_at"),
+    "Point": ("step", "value", "at"),
+    "Dataset": ("name", "rows", "runs", "source", "recorded_at", "digest"),
+    "Event": (
+        "sequence", "recorded_at", "event_time", "kind", "subject_kind", "subject", "model",
+        "actor", "outcome", "facts",
+    ),
+}  # fmt: skip
+
+
+def columns_of(item: type) -> tuple[str, ...]:
+    """The fields that a list of such things shows, the one that names it first."""
+    known = COLUMNS.get(item.__name__)
+    return known or tuple(field.name for field in msgspec.structs.fields(item))

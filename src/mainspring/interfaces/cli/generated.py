@@ -1,0 +1,135 @@
+"""`mainspring NOUN VERB`, read off the operations that a stage declares."""
+
+from __future__ import annotations
+
+import sys
+from importlib import import_module
+from typing import Any
+
+import click
+from msgspec import inspect as types
+
+from mainspring.core.operation import Client, Operation, operations_in
+from mainspring.interfaces.cli.connection import connected
+from mainspring.interfaces.cli.frame import Command, Group, chosen
+from mainspring.interfaces.cli.output import show
+from mainspring.interfaces.cli.parameters import argument, documented, option
+from mainspring.interfaces.cli.references import version_named, whole_id
+from mainspring.interfaces.cli.requests import build
+from mainspring.interfaces.cli.table import Noun
+
+REFERENCE = "model_at_version"
+TAKES_AWAY = frozenset({"disable", "stop", "cancel", "revoke", "withdraw", "unalias"})
+"""The verbs that are asked about; a DELETE is as well."""
+
+
+def noun_group(name: str, noun: Noun) -> click.Group:
+    """The group of all that can be asked about a noun."""
+    module = import_module(f"mainspring.{noun.stage}.contract")
+    found = {}
+    for operation in operations_in(module):
+        of, _, verb = operation.name.partition(".")
+        if of == name:
+            found[verb] = operation
+    return NounGroup(name, noun, found)
+
+
+class NounGroup(Group):
+    """The operations of one noun; those of our own services work and are not listed."""
+
+    def __init__(self, name: str, noun: Noun, found: dict[str, Operation[Any, Any]]) -> None:
+        listed = {verb: one.summary for verb, one in found.items() if one.allow != "operate"}
+        super().__init__(
+            name,
+            listed,
+            help=noun.help,
+            callback=self._alone,
+            invoke_without_command=noun.alone is not None,
+        )
+        self._operations = found
+        self._only = noun.alone
+
+    def get_command(self, _ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """The command of one operation."""
+        operation = self._operations.get(cmd_name)
+        return OperationCommand(cmd_name, operation) if operation else None
+
+    def _alone(self) -> None:
+        context = click.get_current_context()
+        if self._only and context.invoked_subcommand is None:
+            perform(self._operations[self._only], {})
+
+
+class OperationCommand(Command):
+    """One operation as a command."""
+
+    def __init__(self, name: str, operation: Operation[Any, Any]) -> None:
+        self._operation = operation
+        super().__init__(
+            name,
+            params=_parameters(operation),
+            callback=self._perform,
+            help=operation.summary,
+            hidden=operation.allow == "operate",
+        )
+
+    def _perform(self, **given: Any) -> None:
+        perform(self._operation, {name: value for name, value in given.items() if _said(value)})
+
+    def format_help(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Help with what the contract says of each field; its source is read for help alone."""
+        said = documented(self._operation.request)
+        for parameter in self.params:
+            if parameter.name in said and isinstance(parameter, click.Option):
+                parameter.help = f"{said[parameter.name]} {parameter.help or ''}".strip()
+        super().format_help(ctx, formatter)
+
+
+def _said(value: Any) -> bool:
+    return value is not None and value != ()
+
+
+def _parameters(operation: Operation[Any, Any]) -> list[click.Parameter]:
+    shape = types.type_info(operation.request)
+    assert isinstance(shape, types.StructType)
+    fields = {field.name: field for field in shape.fields}
+    places = list(operation.path_fields)
+    parameters: list[click.Parameter] = []
+    if {"model", "version"} <= set(places):
+        parameters.append(click.Argument([REFERENCE], metavar="MODEL@V"))
+        places = [name for name in places if name not in ("model", "version")]
+        fields = {name: one for name, one in fields.items() if name not in ("model", "version")}
+    parameters += [argument(fields[name]) for name in places]
+    parameters += [option(one) for name, one in fields.items() if name not in places]
+    return parameters
+
+
+def perform(operation: Operation[Any, Any], given: dict[str, Any]) -> None:
+    """Ask if need be, perform, and print the answer."""
+    with connected() as connection:
+        request = build(operation, resolved(connection.client, operation, given))
+        ask_before(operation)
+        show(operation, connection.client.call(operation, request), request)
+
+
+def resolved(
+    client: Client, operation: Operation[Any, Any], given: dict[str, Any]
+) -> dict[str, Any]:
+    """The fields with versions and ids as the operation takes them."""
+    fields = dict(given)
+    if REFERENCE in fields:
+        fields["model"], fields["version"] = version_named(client, fields.pop(REFERENCE))
+    for name in operation.path_fields:
+        if isinstance(fields.get(name), str):
+            fields[name] = whole_id(client, name, fields[name])
+    return fields
+
+
+def ask_before(operation: Operation[Any, Any]) -> None:
+    """Make sure of what takes something away, when there is somebody to ask."""
+    verb = operation.name.partition(".")[2]
+    if operation.verb != "DELETE" and verb not in TAKES_AWAY:
+        return
+    if sys.stdin.isatty() and not chosen().yes:
+        words = click.get_current_context().command_path
+        click.confirm(f"{words}: {operation.summary} Go on?", abort=True, err=True)

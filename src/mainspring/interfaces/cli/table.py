@@ -1,0 +1,82 @@
+"""Every first word of the command line with its line of help; `--help` loads nothing else."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+
+class Daily(NamedTuple):
+    """A command written by hand: where it is, and what it does."""
+
+    place: str
+    help: str
+
+
+class Noun(NamedTuple):
+    """A group of commands read off the operations that a stage declares."""
+
+    stage: str
+    help: str
+    alone: str | None = None
+    """The verb that is meant when none is given."""
+
+
+_HERE = "mainspring.interfaces.cli"
+
+DAILY = {
+    "up": Daily(f"{_HERE}.process:up", "Start the server here, until it is stopped."),
+    "down": Daily(f"{_HERE}.process:down", "Stop the server of a home."),
+    "status": Daily(f"{_HERE}.status:status", "Show every deployment, the worst first."),
+    "doctor": Daily(f"{_HERE}.doctor:doctor", "Find what is broken here, and say how to mend it."),
+    "demo": Daily(f"{_HERE}.demo:demo", "Play the whole loop on a year of real flights."),
+    "promote": Daily(f"{_HERE}.promotion:promote", "Ask to move a version to a stage."),
+    "approve": Daily(f"{_HERE}.promotion:approve", "Approve a promotion that waits."),
+    "reject": Daily(f"{_HERE}.promotion:reject", "Reject a promotion that waits."),
+    "rollback": Daily(
+        f"{_HERE}.promotion:rollback", "Return to a version that was in the stage before."
+    ),
+    "predict": Daily(f"{_HERE}.predict:predict", "Send rows to a deployment, print its answer."),
+    "admin": Daily(f"{_HERE}.admin:admin", "Keep the installation: migrate the database."),
+    "explain": Daily(f"{_HERE}.explain:explain", "Explain an error code."),
+    "completion": Daily(
+        f"{_HERE}.completion:completion", "Print the completion script of a shell."
+    ),
+}
+"""In the order of the day."""
+
+NOUNS = {
+    "alerts": Noun("monitoring", "What monitors raised: list, take on, resolve."),
+    "data": Noun("tracking", "Dataset versions that runs used."),
+    "deploy": Noun("deployment", "Models at work: start, stop, roll out."),
+    "events": Noun("administration", "All that happened, in order, and its proof."),
+    "files": Noun("administration", "Stored files by their digest."),
+    "incident": Noun("incidents", "What was wrong in production, and how it ended."),
+    "jobs": Noun("administration", "Reactions that are still to be done."),
+    "labels": Noun("monitoring", "What turned out to be true of predictions."),
+    "model": Noun("registry", "Models and their versions: register, describe, trace."),
+    "monitor": Noun("monitoring", "What is watched: thresholds, windows, runs."),
+    "people": Noun("administration", "Who works here."),
+    "policy": Noun("registry", "Approvals given beforehand, within limits."),
+    "promotion": Noun("registry", "Requests to move a version to a stage."),
+    "retrain": Noun("retraining", "When and how models are trained again."),
+    "roles": Noun("administration", "Give roles to people, and take them."),
+    "runbook": Noun("monitoring", "What to check, the impact, the remedy."),
+    "runs": Noun("tracking", "Training runs: list, show, log."),
+    "suite": Noun("registry", "What a stage asks of a version: its gate."),
+    "tokens": Noun("administration", "API tokens of people."),
+    "whoami": Noun("administration", "Who the server takes you for.", alone="show"),
+    "workspaces": Noun("administration", "Rooms of their own."),
+}
+
+EXIT_CODES = {
+    0: "done",
+    1: "something unexpected, or broken",
+    2: "usage: a word, an option or a value is wrong",
+    3: "a gate, a check or a policy says no",
+    4: "not found",
+    5: "not permitted, or an approval is needed",
+    6: "conflict: it is in a state that does not allow this",
+    7: "unreachable, unavailable or timed out",
+    130: "interrupted",
+}
+"""What every command ends with; docs/errors.md lists the same."""

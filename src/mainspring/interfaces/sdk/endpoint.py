@@ -1,0 +1,134 @@
+"""A deployment as a caller sees it: rows in, predictions out, the truth told later."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import httpx2
+
+from mainspring.core.clock import to_micros, utc_now
+from mainspring.core.errors import Invalid, Unreachable
+from mainspring.core.operation import FileClient
+from mainspring.deployment.contract import Deployment
+from mainspring.monitoring import contract as monitoring
+from mainspring.monitoring.contract import Label, RecordLabels
+
+REQUEST_ID = "mainspring.request_id"
+EVENT_TIME = "mainspring.event_time"
+
+
+class Endpoint:
+    """Asks one deployment by the Open Inference Protocol."""
+
+    def __init__(self, client: FileClient, deployment: Deployment, token: str) -> None:
+        assert deployment.url is not None
+        self.name = deployment.name
+        self.model = deployment.model
+        self.url = deployment.url
+        self._client = client
+        self._http = httpx2.Client(
+            base_url=deployment.url,
+            headers={"Authorization": f"Bearer {token}"},
+            timeout=60.0,
+            trust_env=False,
+        )
+        self._datatypes: dict[str, str] = {}
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._http.close()
+
+    def predict(
+        self,
+        rows: Any,
+        *,
+        request_ids: Sequence[str] | None = None,
+        event_times: Sequence[dt.datetime] | None = None,
+    ) -> dict[str, list[Any]]:
+        """Predict for columns of values, or for a table.
+
+        Answers the outputs by name, and under `request_id` the id of each row, by which the truth
+        can be told later. Sending the same ids again records nothing twice.
+        """
+        columns = _columns(rows)
+        body = {"inputs": self._tensors(columns, request_ids, event_times)}
+        answer = self._ask("POST", f"/v2/models/{self.model}/infer", body)
+        found = {tensor["name"]: tensor["data"] for tensor in answer["outputs"]}
+        return {name.removeprefix("mainspring."): values for name, values in found.items()}
+
+    def send(self, body: bytes) -> httpx2.Response:
+        """Send an inference request as it is; for callers that build their own."""
+        path = f"/v2/models/{self.model}/infer"
+        headers = {"Content-Type": "application/json"}
+        return self._http.post(path, content=body, headers=headers)
+
+    def log_truth(
+        self, truth: Mapping[str, float], *, event_time: dt.datetime | None = None
+    ) -> int:
+        """Tell what turned out to be true, by request id; answers how many were news."""
+        at = event_time or utc_now()
+        labels = [
+            Label(request_id=key, value=float(value), event_time=at) for key, value in truth.items()
+        ]
+        request = RecordLabels(deployment=self.name, labels=labels)
+        return self._client.call(monitoring.record_labels, request).count
+
+    def _tensors(
+        self,
+        columns: dict[str, list[Any]],
+        request_ids: Sequence[str] | None,
+        event_times: Sequence[dt.datetime] | None,
+    ) -> list[dict[str, Any]]:
+        if not self._datatypes:
+            described = self._ask("GET", f"/v2/models/{self.model}")
+            self._datatypes = {one["name"]: one["datatype"] for one in described["inputs"]}
+        tensors = [
+            {"name": name, "datatype": kind, "shape": [len(columns[name])], "data": columns[name]}
+            for name, kind in self._datatypes.items()
+            if name in columns
+        ]
+        rows = len(tensors[0]["data"]) if tensors else 0
+        if request_ids is not None:
+            tensors.append(_reserved(REQUEST_ID, "BYTES", list(request_ids), rows))
+        if event_times is not None:
+            micros = [to_micros(moment) for moment in event_times]
+            tensors.append(_reserved(EVENT_TIME, "INT64", micros, rows))
+        return tensors
+
+    def _ask(self, verb: str, path: str, body: dict[str, Any] | None = None) -> dict[str, Any]:
+        try:
+            answer = self._http.request(verb, path, json=body)
+        except httpx2.TransportError as error:
+            raise Unreachable(
+                f"deployment {self.name!r} at {self.url} does not answer: {error}"
+            ) from error
+        found: dict[str, Any] = answer.json()
+        if answer.status_code >= 400:
+            raise Invalid(f"deployment {self.name!r} refused: {found.get('error')}")
+        return found
+
+
+def _reserved(name: str, datatype: str, data: list[Any], rows: int) -> dict[str, Any]:
+    if len(data) != rows:
+        raise Invalid(f"found {len(data)} values of {name} for {rows} rows", field=name)
+    return {"name": name, "datatype": datatype, "shape": [rows], "data": data}
+
+
+def _columns(rows: Any) -> dict[str, list[Any]]:
+    if hasattr(rows, "to_pydict"):
+        rows = rows.to_pydict()
+    elif hasattr(rows, "to_dict") and hasattr(rows, "columns"):
+        rows = rows.to_dict(orient="list")
+    if not isinstance(rows, Mapping):
+        raise Invalid(
+            f"found rows as a {type(rows).__name__}, wanted columns of values or a table",
+            field="rows",
+        )
+    return {str(name): [_plain(value) for value in values] for name, values in rows.items()}
+
+
+def _plain(value: Any) -> Any:
+    value = value.item() if hasattr(value, "item") else value
+    return None if isinstance(value, float) and value != value else value  # noqa: PLR0124  NaN

@@ -1,0 +1,197 @@
+"""The house that tests run in: SQLite and PostgreSQL, in process and over HTTP."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import psycopg
+import pytest
+from sqlalchemy.engine import make_url
+
+from mainspring.app import App
+from mainspring.core.ids import new_id
+from mainspring.core.operation import FileClient
+from mainspring.core.settings import Settings
+from tests.house import ROLES, SERVICE, Clients, Clock, Front, local_client, remote_client
+
+POSTGRES = os.environ.get("MAINSPRING_TEST_POSTGRES", "postgresql://root@127.0.0.1:5432/postgres")
+
+
+@dataclass(frozen=True, slots=True)
+class Template:
+    """A migrated database that has the people in it, to be copied for each test."""
+
+    place: str
+    tokens: dict[str, str]
+
+
+def _furnish(settings: Settings) -> dict[str, str]:
+    app = App(settings)
+    app.prepare()
+    tokens = {name: app.token_of("person", name, role) for name, role in ROLES.items()}
+    tokens[SERVICE] = app.token_of("service", SERVICE, "service")
+    app.database.checkpoint()
+    app.close()
+    return tokens
+
+
+@pytest.fixture(scope="session")
+def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Template:
+    """A migrated SQLite file with the people in it."""
+    home = tmp_path_factory.mktemp("template")
+    return Template(str(home / "mainspring.db"), _furnish(Settings(home=home)))
+
+
+def _postgres(statement: str) -> None:
+    with psycopg.connect(POSTGRES, autocommit=True, connect_timeout=3) as connection:
+        connection.execute(statement.encode())
+
+
+def _url_of(database: str) -> str:
+    url = make_url(POSTGRES).set(drivername="postgresql", database=database)
+    return url.render_as_string(hide_password=False)
+
+
+@pytest.fixture(scope="session")
+def postgres_template(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Template]:
+    """A migrated PostgreSQL database with the people in it; skips where no server answers."""
+    name = f"mainspring_test_{new_id()[:12]}"
+    try:
+        _postgres(f"create database {name}")
+    except psycopg.OperationalError as error:
+        pytest.skip(f"no PostgreSQL answers at {POSTGRES}: {error}")
+    home = tmp_path_factory.mktemp("template")
+    yield Template(name, _furnish(Settings(home=home, database=_url_of(name))))
+    _postgres(f"drop database {name} with (force)")
+
+
+@pytest.fixture(params=["SQLite", "PostgreSQL"])
+def database_kind(request: pytest.FixtureRequest) -> str:
+    """Which database a test runs on; override it to run on one alone."""
+    return str(request.param)
+
+
+@pytest.fixture
+def empty_url(database_kind: str, tmp_path: Path) -> Iterator[str | None]:
+    """A database that nothing has been done to; None is the SQLite file of the home."""
+    if database_kind == "SQLite":
+        yield None
+        return
+    name = f"mainspring_test_{new_id()[:12]}"
+    try:
+        _postgres(f"create database {name}")
+    except psycopg.OperationalError as error:
+        pytest.skip(f"no PostgreSQL answers at {POSTGRES}: {error}")
+    yield _url_of(name)
+    _postgres(f"drop database {name} with (force)")
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Path:
+    """The folder of the test's installation."""
+    folder = tmp_path / "home"
+    folder.mkdir()
+    return folder
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """A database of the test's own, and the tokens of the people in it."""
+
+    settings: Settings
+    tokens: dict[str, str]
+
+
+@pytest.fixture
+def prepared(
+    database_kind: str, home: Path, request: pytest.FixtureRequest
+) -> Iterator[Prepared]:
+    """A migrated database of the test's own."""
+    if database_kind == "SQLite":
+        template: Template = request.getfixturevalue("sqlite_template")
+        shutil.copy(template.place, home / "mainspring.db")
+        yield Prepared(Settings(home=home), template.tokens)
+        return
+    template = request.getfixturevalue("postgres_template")
+    name = f"mainspring_test_{new_id()[:12]}"
+    _postgres(f"create database {name} template {template.place}")
+    yield Prepared(Settings(home=home, database=_url_of(name)), template.tokens)
+    _postgres(f"drop database {name} with (force)")
+
+
+@pytest.fixture
+def clock() -> Clock:
+    """The server's clock, which the test may put forward."""
+    return Clock()
+
+
+@pytest.fixture
+def app(prepared: Prepared, clock: Clock) -> Iterator[App]:
+    """The application on a database of the test's own."""
+    app = App(prepared.settings, clock)
+    yield app
+    app.close()
+
+
+@pytest.fixture
+def tokens(prepared: Prepared) -> dict[str, str]:
+    """The token of each person, and of Mainspring's own service, by name."""
+    return prepared.tokens
+
+
+@pytest.fixture(scope="session")
+def front() -> Iterator[Front]:
+    """A real server, started once."""
+    front = Front()
+    front.start()
+    yield front
+    front.stop()
+
+
+@pytest.fixture(params=["in process", "over HTTP"])
+def transport(request: pytest.FixtureRequest) -> str:
+    """How clients reach the application; override it to use one alone."""
+    return str(request.param)
+
+
+@pytest.fixture
+def url(app: App, front: Front) -> str:
+    """Where the test's application is served."""
+    return front.show(app)
+
+
+SignIn = Callable[..., FileClient]
+
+
+@pytest.fixture
+def sign_in(app: App, transport: str, request: pytest.FixtureRequest) -> Iterator[SignIn]:
+    """Make clients from tokens: `sign_in(token, workspace)`."""
+    if transport == "in process":
+        yield lambda token, workspace="default": local_client(app, token, workspace)
+        return
+    url = request.getfixturevalue("url")
+    made = []
+
+    def connect(token: str, workspace: str = "default") -> FileClient:
+        made.append(remote_client(url, token, workspace))
+        return made[-1]
+
+    yield connect
+    for client in made:
+        client.close()
+
+
+@pytest.fixture
+def clients(sign_in: SignIn, tokens: dict[str, str]) -> Clients:
+    """A client for each of the people and for Mainspring's own service."""
+    return Clients(lambda name: sign_in(tokens[name]))
+
+
+@pytest.fixture
+def client(clients: Clients) -> FileClient:
+    """The client of the administrator."""
+    return clients.admin
