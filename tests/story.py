@@ -2,16 +2,25 @@
 
 from __future__ import annotations
 
+import tempfile
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
 
+from mainspring.administration import contract as administration
+from mainspring.administration.contract import CreateWorkspace, ListEvents
+from mainspring.app import App, LocalClient
 from mainspring.core.blobs import digest_of
+from mainspring.core.event import Event
 from mainspring.core.ids import new_id
-from mainspring.core.operation import Client
+from mainspring.core.operation import Client, FileClient
 from mainspring.core.signature import Column, Signature
 from mainspring.registry import contract as registry
 from mainspring.registry.contract import CheckSpec, Promotion
+from mainspring.registry.promotion import Outcome
 from mainspring.tracking import contract as tracking
 from mainspring.tracking.contract import FileEntry, LogDataset, LogModel, OpenRun
+from tests.house import local_client
 
 MODEL = "flights-late"
 SIGNATURE = Signature(
@@ -31,11 +40,21 @@ class Version:
     trained: str
 
 
-def open_run(client: Client, **more: object) -> str:
+def put(client: FileClient, content: bytes) -> str:
+    """Upload the bytes; answers their digest."""
+    digest = digest_of(content)
+    with tempfile.NamedTemporaryFile() as file:
+        file.write(content)
+        file.flush()
+        client.upload(digest, Path(file.name))
+    return digest
+
+
+def open_run(client: Client, **more: Any) -> str:
     """Open a run that records its code and environment; answers its id."""
     run = new_id()
-    fields: dict[str, object] = {"code": CODE, "environment": ENVIRONMENT, **more}
-    client.call(tracking.open_run, OpenRun(id=run, **fields))  # type: ignore[arg-type]
+    fields = {"code": CODE, "environment": ENVIRONMENT, **more}
+    client.call(tracking.open_run, OpenRun(id=run, **fields))
     return run
 
 
@@ -49,14 +68,14 @@ def log_data(client: Client, run: str, *roles: tracking.DatasetRole) -> None:
         client.call(tracking.log_dataset, request)
 
 
-def train(client: Client, **more: object) -> tuple[str, str]:
+def train(client: FileClient, **more: Any) -> tuple[str, str]:
     """A complete tracked run that trained a model; answers the ids of both."""
     run = open_run(client, **more)
     log_data(client, run, "training", "holdout")
     return run, log_model(client, run)
 
 
-def log_model(client: Client, run: str, content: bytes = b"trees") -> str:
+def log_model(client: FileClient, run: str, content: bytes = b"trees") -> str:
     """Record a model of the run; answers its id."""
     trained = new_id()
     request = LogModel(
@@ -66,7 +85,7 @@ def log_model(client: Client, run: str, content: bytes = b"trees") -> str:
         engine="lightgbm",
         task="binary",
         signature=SIGNATURE,
-        files=[FileEntry(path="model.txt", digest=digest_of(content), size=len(content))],
+        files=[FileEntry(path="model.txt", digest=put(client, content), size=len(content))],
     )
     client.call(tracking.log_model, request)
     return trained
@@ -91,33 +110,66 @@ def register(client: Client, trained: str) -> int:
     return client.call(registry.register_version, request).version
 
 
-def version(client: Client, **more: object) -> Version:
+def version(client: FileClient, **more: Any) -> Version:
     """Train and register."""
     run, trained = train(client, **more)
     return Version(register(client, trained), run, trained)
 
 
-def ask(client: Client, number: int, **more: object) -> Promotion:
+def ask(client: Client, number: int, **more: Any) -> Promotion:
     """Ask for a promotion of the version."""
-    request = registry.RequestPromotion(model=MODEL, version=number, **more)  # type: ignore[arg-type]
+    request = registry.RequestPromotion(model=MODEL, version=number, **more)
     return client.call(registry.request_promotion, request)
 
 
 def say(
-    service: Client, promotion: str, check: str = "performance", outcome: str = "passed"
+    service: Client, promotion: str, check: str = "performance", outcome: Outcome = "passed"
 ) -> Promotion:
     """Let Mainspring's own service record what a check said."""
     request = registry.RecordVerdict(
         promotion=promotion,
         check=check,
-        outcome=outcome,  # type: ignore[arg-type]
+        outcome=outcome,
         reason=f"{check} {outcome}",
         data_digest="sha256:data",
     )
     return service.call(registry.record_verdict, request)
 
 
-def approve(client: Client, promotion: str, decision: str = "approve") -> Promotion:
+def in_production(
+    developer: FileClient, service: Client, approver: Client, **more: Any
+) -> Version:
+    """A version that went the whole way."""
+    declare(developer)
+    made = version(developer, **more)
+    promotion = ask(developer, made.number)
+    say(service, promotion.id)
+    approve(approver, promotion.id)
+    return made
+
+
+def approve(client: Client, promotion: str, decision: Literal["approve", "reject"] = "approve") -> Promotion:
     """Approve or reject."""
-    request = registry.Decide(promotion=promotion, decision=decision, reason="looked at it")  # type: ignore[arg-type]
+    request = registry.Decide(promotion=promotion, decision=decision, reason="looked at it")
     return client.call(registry.decide, request)
+
+
+ELSEWHERE = "elsewhere"
+"""The name of the other workspace, in tests that need one."""
+
+
+def elsewhere(app: App, tokens: dict[str, str]) -> LocalClient:
+    """Make another workspace; answers its administrator's client."""
+    request = CreateWorkspace(name=ELSEWHERE)
+    local_client(app, tokens["ada"]).call(administration.create_workspace, request)
+    return local_client(app, tokens["ada"], ELSEWHERE)
+
+
+def events(client: Client, **filters: Any) -> list[Event]:
+    """What the log tells."""
+    return client.call(administration.list_events, ListEvents(limit=1000, **filters)).items
+
+
+def kinds(client: Client, **filters: Any) -> list[str]:
+    """The kinds of the events, in their order."""
+    return [event.kind for event in events(client, **filters)]

@@ -18,7 +18,7 @@ from mainspring.app import App, LocalClient
 from mainspring.core import jobs
 from mainspring.core.clock import utc_now
 from mainspring.core.errors import MainspringError
-from mainspring.core.ids import job_request_ids
+from mainspring.core.ids import reaction_request_ids
 from mainspring.core.jobs import MAX_ATTEMPTS, REACTIONS, Job, Lane
 from mainspring.core.settings import clean_environment
 
@@ -90,7 +90,7 @@ class LaneThread(threading.Thread):
         reaction = REACTIONS[job.reaction]
         assert not isinstance(reaction.function, str)
         client = LocalClient(self._app, self._token, job.event.workspace, job.event.id)
-        client.request_ids = job_request_ids(job.id)
+        client.request_ids = reaction_request_ids(job.event.id, job.reaction)
         try:
             reaction.function(client, job.event)
         except MainspringError as error:
@@ -171,6 +171,7 @@ class ChildLaneThread(LaneThread):
         answer = self._exchange(
             {
                 "job": job.id,
+                "reaction": job.reaction,
                 "function": REACTIONS[job.reaction].function,
                 "event": msgspec.to_builtins(job.event),
             }

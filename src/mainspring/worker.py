@@ -19,7 +19,7 @@ import msgspec
 
 from mainspring.core.errors import MainspringError
 from mainspring.core.event import Event
-from mainspring.core.ids import job_request_ids
+from mainspring.core.ids import reaction_request_ids
 from mainspring.core.settings import read_variable
 from mainspring.interfaces.remote import RemoteClient
 
@@ -52,7 +52,7 @@ def _do(message: dict[str, Any], url: str, token: str) -> dict[str, Any]:
     client = RemoteClient(url, token, event.workspace, PATIENCE_S)
     client.cause = event.id
     job = message["job"]
-    client.request_ids = job_request_ids(job)
+    client.request_ids = reaction_request_ids(event.id, message["reaction"])
     module, _, name = message["function"].partition(":")
     try:
         getattr(import_module(module), name)(client, event)

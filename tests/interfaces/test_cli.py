@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from mainspring.app import App
 from mainspring.deployment import contract as deployment
 from mainspring.incidents.contract import OpenIncident, open_incident
 from mainspring.interfaces.cli import output
@@ -319,6 +320,17 @@ def test_a_name_cannot_steer_the_terminal(
     story.open_run(clients.developer, name="\x1b[2Jgone")
 
     assert "\x1b[2J" not in mainspring("runs", "list").out
+
+
+def test_a_broken_chain_is_no_success(mainspring: Mainspring, app: App) -> None:
+    whole = mainspring("events", "verify", "--json")
+    with app.database.write() as connection:
+        connection.exec_driver_sql("update event set actor = 'nobody' where sequence = 2")
+
+    broken = mainspring("events", "verify", "--json")
+
+    assert (whole.code, whole.json["first_bad"]) == (0, None)
+    assert (broken.code, broken.json["first_bad"]) == (1, 2)
 
 
 def test_status_shows_the_worst_first(mainspring: Mainspring, clients: Clients) -> None:

@@ -24,7 +24,10 @@ NOON = dt.datetime(2013, 3, 1, 12, tzinfo=dt.timezone(dt.timedelta(hours=1)))
         ("a" * 32, "aaaaaaaa"),
         ("two\nlines", "two lines"),
         ("\x1b[31mred", "\N{REPLACEMENT CHARACTER}[31mred"),
-        ({"auc": {"value": 0.5}, "rows": 3}, "auc.value=0.5 rows=3"),
+        (
+            {"auc": {"value": 0.5}, "rows": 3, "why": "so it is"},
+            'rows=3 why="so it is" auc.value=0.5',
+        ),
         ([{"name": "data"}, {"name": "latency"}], "data, latency"),
     ],
 )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import sqlite3
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -32,9 +33,11 @@ def upgrade() -> None:
 
 
 @pytest.fixture
-def database(empty_url: str | None, home: Path) -> Database:
+def database(empty_url: str | None, home: Path) -> Iterator[Database]:
     """An empty database."""
-    return Database(Settings(home=home, database=empty_url).database_url)
+    database = Database(Settings(home=home, database=empty_url).database_url)
+    yield database
+    database.close()
 
 
 @pytest.fixture
@@ -52,14 +55,12 @@ def test_an_empty_database_gets_the_tables_of_the_code(database: Database) -> No
     with database.engine.connect() as connection:
         context = MigrationContext.configure(connection, opts={"compare_type": True})
         assert compare_metadata(context, metadata) == []
-    database.close()
 
 
 def test_migrating_again_changes_nothing(database: Database) -> None:
     bring_up_to_date(database, migrate=False)
 
     assert bring_up_to_date(database, migrate=False) == "up to date"
-    database.close()
 
 
 def test_a_newer_database_is_refused(database: Database) -> None:
@@ -69,7 +70,6 @@ def test_a_newer_database_is_refused(database: Database) -> None:
 
     with pytest.raises(Conflict, match=f"at revision 9999, newer than {steps()[-1]}"):
         bring_up_to_date(database, migrate=True)
-    database.close()
 
 
 def test_an_older_database_is_not_migrated_unasked(
@@ -81,7 +81,6 @@ def test_an_older_database_is_not_migrated_unasked(
     with pytest.raises(Conflict, match="at revision 0001, wanted 0002"):
         bring_up_to_date(database, migrate=False)
     assert revision_of(database) == "0001"
-    database.close()
 
 
 def test_an_older_database_is_migrated_when_asked(
@@ -92,7 +91,6 @@ def test_an_older_database_is_migrated_when_asked(
 
     assert bring_up_to_date(database, migrate=True) == "migrated from 0001 to 0002"
     assert revision_of(database) == "0002"
-    database.close()
 
 
 @pytest.mark.parametrize("database_kind", ["SQLite"])
@@ -111,7 +109,6 @@ def test_an_older_sqlite_file_is_backed_up_first(
     assert copy.execute("select version_num from alembic_version").fetchall() == [("0001",)]
     assert copy.execute("select name from workspace").fetchall() == [("kept",)]
     copy.close()
-    database.close()
 
 
 def test_the_history_is_one_line() -> None:

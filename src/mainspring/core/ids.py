@@ -63,9 +63,12 @@ def derived_id(*parts: str) -> str:
     return uuid.uuid5(uuid.NAMESPACE_OID, "\x1f".join(parts)).hex
 
 
-def job_request_ids(job: int) -> Callable[[str, bytes], str]:
-    """Request ids that are the same when a job is done again, so that nothing is done twice."""
-    return lambda name, body: f"job{job}.{name}.{hashlib.sha256(body).hexdigest()[:32]}"
+def reaction_request_ids(event: str, reaction: str) -> Callable[[str, bytes], str]:
+    """Request ids that are the same when a reaction is done again, so that nothing is done twice.
+
+    By the event's id and not the job's: a database may give a finished job's number to another.
+    """
+    return lambda name, body: f"{event}.{reaction}.{name}.{hashlib.sha256(body).hexdigest()[:32]}"
 
 
 def parse_model_reference(text: str) -> tuple[str, str]:

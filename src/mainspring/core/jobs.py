@@ -29,8 +29,8 @@ from mainspring.core.operation import Client
 
 LEASE = dt.timedelta(seconds=60)
 """A job whose owner has not renewed it for this long is due again."""
-MAX_ATTEMPTS = 6
-BACKOFF = (dt.timedelta(seconds=1), dt.timedelta(seconds=5), dt.timedelta(seconds=30))
+MAX_ATTEMPTS = 12
+BACKOFF = tuple(dt.timedelta(seconds=s) for s in (0.2, 0.5, 1, 2, 5, 15, 30))
 
 Lane = Literal["server", "worker", "training"]
 """Where a reaction runs: quick ones in the server, the others in a child process each lane has."""

@@ -23,6 +23,7 @@ from mainspring.retraining.policy import ACTIVE
 LABEL_DELAY_H = 24.0
 DAY_STARTS_H = NIGHT_MICROS / 3_600_000_000
 SETTLE_S = 120.0
+ASK_AGAIN_S = 20.0
 POLL_S = 0.05
 
 
@@ -55,7 +56,7 @@ class Watch:
         wanted = self._asked_until - dt.timedelta(hours=LABEL_DELAY_H)
         if wanted <= self._first_day:
             return
-        deadline = time.monotonic() + SETTLE_S
+        deadline, again = time.monotonic() + SETTLE_S, time.monotonic() + ASK_AGAIN_S
         while True:
             request = ListOfDeployment(deployment=MODEL, limit=1)
             found = self._setting.author.call(monitoring.list_windows, request)
@@ -66,6 +67,10 @@ class Watch:
                     f"the day before {wanted:%Y-%m-%d} is not measured after {SETTLE_S:.0f} s",
                     fix="the worker's log in the home says why: worker.log",
                 )
+            if time.monotonic() > again:
+                # As a schedule would: a reaction that was given up is asked for once more.
+                self.close_day(self._asked_until)
+                again += ASK_AGAIN_S
             time.sleep(POLL_S)
 
     def active(self) -> Retraining | None:

@@ -34,6 +34,8 @@ BACKOFF_S = (0.0, 1.0, 2.0, 5.0, 15.0, 30.0)
 STEADY_S = 30.0
 """A process that ran this long starts with a clean sheet when it dies."""
 DRAIN_S = 25.0
+SEGMENT_ROWS = 5_000
+"""Rows of a journal before it is sealed: what is not sealed yet is parsed row by row."""
 
 log = logging.getLogger("mainspring.supervisor")
 
@@ -211,6 +213,7 @@ class Supervisor:
             tokens=tuple(placement.tokens),
             control=hashlib.sha256(_control_token(folder).encode()).hexdigest(),
             log_folder=str(folder / "log"),
+            segment_rows=SEGMENT_ROWS,
         )
 
     def _unpacked(self, version: ModelVersion) -> Path:

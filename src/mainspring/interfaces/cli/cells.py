@@ -53,11 +53,22 @@ def printable(text: str) -> str:
 def nested(value: Mapping[str, Any] | Sequence[Any]) -> str:
     """A document in few words: `auc=0.71 psi=0.02`; a list of named things by their names."""
     if isinstance(value, Mapping):
-        return " ".join(f"{name}={short(leaf)}" for name, leaf in leaves(value))
+        return " ".join(facts_of(value))
     named = [
         item["name"] if isinstance(item, Mapping) and "name" in item else item for item in value
     ]
     return ", ".join(short(item) for item in named)
+
+
+def facts_of(document: Mapping[str, Any]) -> list[str]:
+    """What a document says, as `name=value`, the uppermost first; what says nothing is left out."""
+    said = [(name, leaf) for name, leaf in leaves(document) if leaf not in (None, "", [], {})]
+    said.sort(key=lambda fact: fact[0].count("."))
+    return [f"{name}={_quoted(short(leaf))}" for name, leaf in said]
+
+
+def _quoted(text: str) -> str:
+    return f'"{text}"' if " " in text else text
 
 
 def leaves(document: Mapping[str, Any], path: str = "") -> Iterator[tuple[str, Any]]:

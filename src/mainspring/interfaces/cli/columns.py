@@ -1,8 +1,19 @@
-"""What lists show of each kind of thing; what is not named here shows all its fields."""
+"""What lists show of each kind of thing; what is not named here shows all its fields.
+
+A name with dots lies inside a document.
+"""
 
 from __future__ import annotations
 
 import msgspec
+
+MEASURED = (
+    "measurements.data_drift.share",
+    "measurements.prediction_drift.psi",
+    "measurements.performance.auc.value",
+    "measurements.performance.rmse.value",
+)
+"""What a window is looked at for first; `--json` tells all that was measured."""
 
 COLUMNS: dict[str, tuple[str, ...]] = {
     "RunRow": ("id", "name", "experiment", "status", "author", "opened_at", "metrics"),
@@ -24,7 +35,7 @@ COLUMNS: dict[str, tuple[str, ...]] = {
         "name", "deployment", "kind", "metric", "threshold", "breaches", "windows", "action",
         "runbook",
     ),
-    "Window": ("deployment", "starts_at", "version", "rows", "labels", "measurements"),
+    "Window": ("deployment", "starts_at", "version", "rows", "labels", *MEASURED),
     "Runbook": ("name", "written_by", "recorded_at"),
     "Point": ("step", "value", "at"),
     "Dataset": ("name", "rows", "runs", "source", "recorded_at", "digest"),

@@ -9,6 +9,7 @@ from typing import Any
 import click
 from msgspec import inspect as types
 
+from mainspring.core.errors import Corrupt
 from mainspring.core.operation import Client, Operation, operations_in
 from mainspring.interfaces.cli.connection import connected
 from mainspring.interfaces.cli.frame import Command, Group, chosen
@@ -109,7 +110,13 @@ def perform(operation: Operation[Any, Any], given: dict[str, Any]) -> None:
     with connected() as connection:
         request = build(operation, resolved(connection.client, operation, given))
         ask_before(operation)
-        show(operation, connection.client.call(operation, request), request)
+        answer = connection.client.call(operation, request)
+    show(operation, answer, request)
+    if operation.name == "events.verify" and answer.first_bad is not None:
+        raise Corrupt(
+            f"the event chain breaks at event {answer.first_bad} of {answer.events}",
+            fix="restore a backup, and find out who wrote into the database",
+        )
 
 
 def resolved(

@@ -14,7 +14,7 @@ import msgspec
 from mainspring.core.event import Event
 from mainspring.core.operation import Operation, Page
 from mainspring.interfaces.cli import story
-from mainspring.interfaces.cli.cells import printable, short, shortened_id, whole
+from mainspring.interfaces.cli.cells import facts_of, printable, short, shortened_id, whole
 from mainspring.interfaces.cli.columns import columns_of
 from mainspring.interfaces.cli.frame import chosen, note
 
@@ -67,7 +67,16 @@ def show_rows(item: type, rows: Sequence[Any]) -> None:
     elif on_terminal() and item is Event:
         show_story(*story.told(rows))
     else:
-        show_cells(names, [[getattr(row, name) for name in names] for row in rows])
+        show_cells(names, [[_at(row, name) for name in names] for row in rows])
+
+
+def _at(row: Any, name: str) -> Any:
+    """The field, or with dots what lies inside it; None if it is not there."""
+    first, *rest = name.split(".")
+    found = getattr(row, first)
+    for part in rest:
+        found = found.get(part) if isinstance(found, Mapping) else None
+    return found
 
 
 def _key(item: type) -> str:
@@ -82,7 +91,7 @@ def show_cells(names: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
         lines = [names, *([whole(cell) for cell in row] for row in rows)]
         click.echo("".join("\t".join(line) + "\n" for line in lines), nl=False)
     elif rows:
-        heads = [name.replace("_", " ") for name in names]
+        heads = [" ".join(name.split(".")[-2:]).replace("_", " ") for name in names]
         show_table(heads, [[short(cell) for cell in row] for row in rows])
     else:
         note("none")
@@ -155,7 +164,7 @@ def _items(values: list[Any]) -> Iterable[str]:
     shown = values[:SHOWN_ITEMS] if on_terminal() else values
     for value in shown:
         if isinstance(value, dict):
-            yield " ".join(f"{name}={short(leaf)}" for name, leaf in value.items())
+            yield " ".join(facts_of(value))
         else:
             yield _full(value)
     if len(values) > len(shown):

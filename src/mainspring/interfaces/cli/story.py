@@ -6,7 +6,7 @@ import datetime as dt
 from collections.abc import Sequence
 
 from mainspring.core.event import Event
-from mainspring.interfaces.cli.cells import leaves, short
+from mainspring.interfaces.cli.cells import facts_of, short
 
 HEADS = ("#", "when", "data time", "what", "of what, by whom, and the facts")
 FACTS = 6
@@ -42,8 +42,6 @@ def _subject(event: Event) -> str:
 
 
 def _facts(event: Event) -> str:
-    known = [
-        (name, value) for name, value in leaves(event.facts) if value not in (None, "", [], {})
-    ]
-    shown = [f"{name}={short(value)}" for name, value in known[:FACTS]]
-    return " ".join(shown + ([f"(+{len(known) - FACTS})"] if len(known) > FACTS else []))
+    known = facts_of(event.facts)
+    more = [f"(+{len(known) - FACTS})"] if len(known) > FACTS else []
+    return " ".join(known[:FACTS] + more)

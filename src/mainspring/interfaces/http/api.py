@@ -12,7 +12,7 @@ from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -73,6 +73,7 @@ def http_api(served: Served, operations: Iterable[Operation[Any, Any]]) -> Starl
         exception_handlers={
             MainspringError: explain,
             HTTPException: explain_http,
+            ClientDisconnect: hung_up,
             Exception: explain_bug,
         },
     )
@@ -131,6 +132,11 @@ async def _body(request: Request) -> dict[str, Any]:
     if not isinstance(found, dict):
         raise Invalid(f"the body is a JSON {type(found).__name__}, wanted an object", field="body")
     return found
+
+
+async def hung_up(request: Request, error: Exception) -> Response:
+    """The client is gone: nobody reads the answer, and it is no fault of ours."""
+    return Response(status_code=499)
 
 
 class KnownHost:

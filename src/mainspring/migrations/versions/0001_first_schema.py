@@ -9,7 +9,7 @@ branch_labels = None
 depends_on = None
 
 
-def upgrade() -> None:
+def upgrade() -> None:  # noqa: PLR0915  every table once
     """Apply."""
     op.create_table(
         "principal",
@@ -627,7 +627,6 @@ def upgrade() -> None:
         sa.ForeignKeyConstraint(["run_id"], ["run.id"], name=op.f("fk_param_run_id_run")),
         sa.PrimaryKeyConstraint("run_id", "key", name=op.f("pk_param")),
         sqlite_with_rowid=False,
-        sqlite_with_rowid=False,
     )
     op.create_table(
         "promotion",
@@ -708,7 +707,6 @@ def upgrade() -> None:
         sa.ForeignKeyConstraint(["run_id"], ["run.id"], name=op.f("fk_tag_run_id_run")),
         sa.PrimaryKeyConstraint("run_id", "key", name=op.f("pk_tag")),
         sqlite_with_rowid=False,
-        sqlite_with_rowid=False,
     )
     op.create_table(
         "trained_model",
@@ -766,7 +764,6 @@ def upgrade() -> None:
         ),
         sa.PrimaryKeyConstraint("metric_id", "step", "at", name=op.f("pk_point")),
         sqlite_with_rowid=False,
-        sqlite_with_rowid=False,
     )
     op.create_table(
         "stage_change",
@@ -810,7 +807,7 @@ def upgrade() -> None:
     op.create_index("ix_verdict_promotion_id", "verdict", ["promotion_id"], unique=False)
 
 
-def downgrade() -> None:
+def downgrade() -> None:  # noqa: PLR0915
     """Undo."""
     op.drop_index("ix_verdict_promotion_id", table_name="verdict")
     op.drop_table("verdict")

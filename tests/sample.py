@@ -1,0 +1,75 @@
+"""Valid requests for any operation, made from the types of its fields alone."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, get_args
+
+import msgspec
+
+from mainspring.core.operation import Operation
+
+CANDIDATES = (
+    "x",
+    "0" * 32,
+    f"sha256:{'0' * 64}",
+    "module:function",
+    "2013-01-01T00:00:00Z",
+    1,
+    0.5,
+    [],
+    {},
+    True,
+)
+"""Values of which every plain type takes at least one; the first that fits is used."""
+CHOICES = ("low", "passed", "production", "binary", "training", "performance", "auc", "running")
+
+
+def sample(operation: Operation[Any, Any], **given: object) -> Any:
+    """A request of the operation that its type accepts; only what is required, and what is given."""
+    return msgspec.convert({**_fields(operation.request), **given}, operation.request)
+
+
+def _fields(kind: Any) -> dict[str, object]:
+    return {
+        item.encode_name: _value(item.type)
+        for item in msgspec.structs.fields(kind)
+        if item.required
+    }
+
+
+def _value(kind: Any) -> object:
+    if isinstance(kind, type) and issubclass(kind, msgspec.Struct):
+        return _fields(kind)
+    for make in (_plain, _inside):
+        for value in make(kind):
+            if _fits(value, kind):
+                return value
+    raise AssertionError(f"no sample for {kind}")
+
+
+def _plain(kind: Any) -> list[object]:
+    return [*CANDIDATES, *CHOICES, *get_args(kind)]
+
+
+def _inside(kind: Any) -> list[object]:
+    """A list of one, for a type that wants at least one."""
+    found: list[object] = []
+    for part in _parts(kind):
+        if isinstance(part, type) and issubclass(part, msgspec.Struct):
+            found += [[_fields(part)], _fields(part)]
+    return found + [["x"], ["log"]]
+
+
+def _parts(kind: Any) -> list[Any]:
+    return [kind, *(part for inner in get_args(kind) for part in _parts(inner))]
+
+
+def _fits(value: object, kind: Any) -> bool:
+    try:
+        msgspec.convert(value, kind)
+    except (msgspec.ValidationError, TypeError):
+        return False
+    return True
+
+
