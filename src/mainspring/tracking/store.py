@@ -261,7 +261,9 @@ class TrackingStore:
         table = point_table
         query = select(table).where(table.c.metric_id == metric_id)
         if after is not None:
-            query = query.where(tuple_(table.c.step, table.c.at) > tuple_(*after))
+            types = (table.c.step.type, table.c.at.type)
+            place = tuple_(*after, types=types)
+            query = query.where(tuple_(table.c.step, table.c.at) > place)
         rows = self._connection.execute(query.order_by(table.c.step, table.c.at).limit(limit))
         return [Point(key=key, value=to_wire(row.value), step=row.step, at=row.at) for row in rows]
 
