@@ -83,7 +83,16 @@ def main() -> None:
             verdict = "within" if median <= BAR_START_S else "OVER"
             print(f"start on {what}: median {median:.2f} s, {verdict} the bar of {BAR_START_S} s")
         home = Path(name) / "demo"
-        demo = [sys.executable, "-m", "mainspring", "demo", "--home", str(home), "--keep", "--quiet"]
+        demo = [
+            sys.executable,
+            "-m",
+            "mainspring",
+            "demo",
+            "--home",
+            str(home),
+            "--keep",
+            "--quiet",
+        ]
         subprocess.run([*demo, "--days", str(given.days)], check=True, stdout=subprocess.DEVNULL)
         time.sleep(given.quiet_seconds)
         found = pss_mb(home)
@@ -91,7 +100,9 @@ def main() -> None:
             print(f"  {size:6.1f} MB  {command}")
         total = sum(found.values())
         verdict = "within" if total <= BAR_MEMORY_MB else "OVER"
-        print(f"memory of {len(found)} processes: {total:.0f} MB, {verdict} the bar of {BAR_MEMORY_MB}")
+        print(
+            f"memory of {len(found)} processes: {total:.0f} MB, {verdict} the bar of {BAR_MEMORY_MB}"
+        )
         subprocess.run(
             [sys.executable, "-m", "mainspring", "down", "--home", str(home)], check=True
         )

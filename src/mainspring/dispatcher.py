@@ -107,11 +107,11 @@ class LaneThread(threading.Thread):
             return jobs.claim(connection, self._lane, self._owner, now)
 
     def _do(self, job: Job) -> None:
+        if job.reaction not in REACTIONS:
+            self._failed(job, Refused(f"no reaction {job.reaction!r} in this release", known=True))
+            return
         try:
-            if job.reaction in REACTIONS:
-                self.perform(job)
-            else:
-                raise Refused(f"no reaction {job.reaction!r} in this release", known=True)
+            self.perform(job)
         except Refused as refusal:
             self._failed(job, refusal)
         else:
@@ -200,7 +200,7 @@ class ChildLaneThread(LaneThread):
     def _launch(self) -> subprocess.Popen[str]:
         path = self._app.settings.home / f"{self._lane}.log"
         with path.open("a") as output:
-            child = subprocess.Popen(
+            return subprocess.Popen(
                 [sys.executable, "-m", "mainspring.worker"],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
@@ -208,7 +208,6 @@ class ChildLaneThread(LaneThread):
                 text=True,
                 env=clean_environment(MAINSPRING_TOKEN=self._token, MAINSPRING_URL=self._url),
             )
-        return child
 
 
 class LeaseThread(threading.Thread):

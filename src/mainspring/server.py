@@ -246,7 +246,7 @@ class Caretaker(threading.Thread):
             self._look(workspace, due=due)
         except MainspringError as error:
             self._tell(workspace, error.message)
-        except Exception as error:  # noqa: BLE001  the edge of the loop
+        except Exception as error:
             if self._tell(workspace, repr(error)):
                 log.exception("looking after %s", workspace)
         else:

@@ -41,8 +41,7 @@ REACTIONS = (
 def operations() -> dict[str, Operation[Any, Any]]:
     """Every operation by name; loads the contracts alone."""
     modules = [import_module(f"mainspring.{name}.contract") for name in CONTRACTS]
-    found = {operation.name: operation for operation in operations_in(*modules)}
-    return found
+    return {operation.name: operation for operation in operations_in(*modules)}
 
 
 def load() -> None:

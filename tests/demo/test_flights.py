@@ -161,6 +161,7 @@ class Notebook:
     """A run that writes everything down."""
 
     def __init__(self) -> None:
+        self.config: dict[str, Any] = {"seed": 2013}
         self.params: dict[str, Any] = {}
         self.points: list[tuple[int, dict[str, float]]] = []
         self.names: set[str] = set()

@@ -140,9 +140,7 @@ def _play(home: Path, port: int, killer: Killer) -> dict[str, Any]:
 
 @pytest.mark.journey
 @pytest.mark.timeout(240)
-def test_nothing_acknowledged_is_lost_or_doubled(
-    tmp_path: Path, port: int, killer: Killer
-) -> None:
+def test_nothing_acknowledged_is_lost_or_doubled(tmp_path: Path, port: int, killer: Killer) -> None:
     home = tmp_path / "home"
 
     result = _play(home, port, killer)

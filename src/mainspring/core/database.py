@@ -76,7 +76,7 @@ class Database:
         """A transaction that sees one state and changes nothing."""
         with self.engine.connect() as connection:
             if not self.is_sqlite:
-                connection = connection.execution_options(
+                connection.execution_options(
                     isolation_level="REPEATABLE READ", postgresql_readonly=True
                 )
             with connection.begin():
@@ -93,8 +93,8 @@ class Database:
         with self._write_lock, self.engine.connect() as connection:
             raw = connection.connection.dbapi_connection
             assert raw is not None
-            raw.execute(f"PRAGMA synchronous={'FULL' if decision else 'NORMAL'}")  # type: ignore[attr-defined]
-            connection = connection.execution_options(sqlite_write=True)
+            raw.execute(f"PRAGMA synchronous={'FULL' if decision else 'NORMAL'}")
+            connection.execution_options(sqlite_write=True)
             with connection.begin():
                 yield connection
 
@@ -104,7 +104,7 @@ class Database:
             with self._write_lock, self.engine.connect() as connection:
                 raw = connection.connection.dbapi_connection
                 assert raw is not None
-                raw.execute("PRAGMA wal_checkpoint(TRUNCATE)")  # type: ignore[attr-defined]
+                raw.execute("PRAGMA wal_checkpoint(TRUNCATE)")
 
     def close(self) -> None:
         """Close every connection."""

@@ -14,9 +14,7 @@ import msgspec
 from mainspring.core.errors import Invalid
 
 # `$` alone would let a newline follow: `(?!\n)` says no to it, in Python as in JSON Schema.
-Id = Annotated[
-    str, msgspec.Meta(pattern=r"^[0-9a-f]{32}$(?!\n)", description="32 hex characters")
-]
+Id = Annotated[str, msgspec.Meta(pattern=r"^[0-9a-f]{32}$(?!\n)", description="32 hex characters")]
 Digest = Annotated[
     str,
     msgspec.Meta(

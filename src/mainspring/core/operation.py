@@ -110,7 +110,8 @@ def decode_fields(
     body: Mapping[str, object],
 ) -> Q:
     """Build the request from path and query texts and the JSON body, refusing what is unknown."""
-    types = {item.name: item.type for item in msgspec.structs.fields(operation.request)}
+    request: Any = operation.request
+    types = {item.name: item.type for item in msgspec.structs.fields(request)}
     fields: dict[str, object] = {}
     for name, values in texts.items():
         if name not in types:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from mainspring.retraining.policy import Level
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DemoArguments:
@@ -17,7 +19,7 @@ class DemoArguments:
     speed: float | None = None
     """Days of the data a second, at most; as fast as the machine can if not given."""
     seed: int = 2013
-    level: int = 3
+    level: Level = 3
     keep: bool = False
     """Whether the server stays up at the end."""
     as_json: bool = False

@@ -7,7 +7,7 @@ and leaves the judging to the gate.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 import lightgbm
 import numpy as np
@@ -45,6 +45,8 @@ HELD_OUT_DAYS = 14
 DAY_MICROS = 86_400_000_000
 
 
+Role = Literal["training", "holdout"]
+Task = Literal["binary"]
 Curve = dict[str, list[float]]
 """A metric's value after each round, by its name."""
 
@@ -56,9 +58,9 @@ class Run(Protocol):
 
     def log_params(self, params: Mapping[str, Any], /) -> Any: ...
     def log(self, metrics: Mapping[str, float], /, *, step: int) -> Any: ...
-    def log_dataset(self, table: pa.Table, /, *, name: str, role: str) -> Any: ...
+    def log_dataset(self, table: pa.Table, /, *, name: str, role: Role) -> Any: ...
     def log_model(
-        self, booster_text: str, /, *, engine: str, signature: Signature, task: str
+        self, booster_text: str, /, *, engine: str, signature: Signature, task: Task
     ) -> Any: ...
 
 

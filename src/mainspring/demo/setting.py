@@ -24,7 +24,7 @@ POLICY = "flights-late-by-itself"
 SECOND_PERSON = "ada"
 RECIPE = "mainspring.demo.recipe:train"
 MARGIN = 0.01
-CHECKS = {
+CHECKS: dict[str, dict[str, object]] = {
     "performance": {"metric": "auc", "minimum": 0.6},
     "data": {},
     "latency": {"p99_ms": 50},

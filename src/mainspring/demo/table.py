@@ -45,27 +45,33 @@ def _verdict(report: Report) -> list[str]:
         helped = f"retraining did not help here: {gain:+.4f}"
     same = report.predictions == report.labels_joined == report.flights and report.lost == 0
     counts = "as many as there are in the data" if same else f"the data has {report.flights:,}"
-    return [
-        f"AUC over all flights: {report.auc_retrained:.4f} as served, {report.auc_frozen:.4f} had the "
-        f"first model stayed; {helped}.",
+    counted = (
         f"{report.predictions:,} flights predicted once, {report.labels_joined:,} labelled once: "
-        f"{counts}; {report.lost} lost or doubled.",
+        f"{counts}; {report.lost} lost or doubled."
+    )
+    around = (
         f"{report.never_arrived:,} of them never arrived and count as late. {report.requests:,} "
-        f"requests, {report.retries} sent again; {report.seconds:.0f} s.",
-    ]
+        f"requests, {report.retries} sent again; {report.seconds:.0f} s."
+    )
+    compared = (
+        f"AUC over all flights: {report.auc_retrained:.4f} as served, {report.auc_frozen:.4f} had "
+        f"the first model stayed; {helped}."
+    )
+    return [compared, counted, around]
 
 
 def _lineage(report: Report) -> list[str]:
     found = report.lineage
     code = found.code.get("commit") or found.code.get("source_digest", "")
+    dirty = " (tree was dirty)" if found.code.get("dirty") else ""
+    packages, cpu = len(found.environment.get("packages", {})), found.environment.get("cpu")
+    opened = f"{found.run_opened_at:%Y-%m-%d %H:%M:%S}" if found.run_opened_at else "?"
     lines = [
         f"Where {MODEL}@{found.version} comes from",
         f"  files    {found.digest}",
-        f"  run      {found.run} by {found.run_author}, opened {found.run_opened_at:%Y-%m-%d %H:%M:%S}",
-        f"  code     {code[:47]}{' (tree was dirty)' if found.code.get('dirty') else ''}, "
-        f"{found.code.get('entry_point', '?')}",
-        f"  python   {found.environment.get('python')}, "
-        f"{len(found.environment.get('packages', {}))} packages, {found.environment.get('cpu')}",
+        f"  run      {found.run} by {found.run_author}, opened {opened}",
+        f"  code     {code[:47]}{dirty}, {found.code.get('entry_point', '?')}",
+        f"  python   {found.environment.get('python')}, {packages} packages, {cpu}",
     ]
     lines += [
         f"  data     {one.role:9} {one.rows:9,} rows  {one.digest[:26]}" for one in found.datasets

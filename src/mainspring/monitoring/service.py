@@ -223,7 +223,8 @@ def _read_monitor(work: Work, monitor: Any, window: int, request: contract.Recor
         _raise(work, monitor, window, request, reading)
     elif alert is not None and calms(rule, breaches):
         store.update_alert(alert.id, state="resolved", resolved_at=work.now)
-        work.announce("alert.resolved", ("alert", alert.public_id), None, monitor=monitor.name)
+        model = _deployment(work, request.deployment).model
+        work.announce("alert.resolved", ("alert", alert.public_id), model, monitor=monitor.name)
 
 
 def _raise(

@@ -244,7 +244,7 @@ def policy_of(row: Any) -> Policy:
 
 def standing_policy(row: Any) -> StandingPolicy:
     """The policy as the rules see it."""
-    names = [item for item in StandingPolicy.__dataclass_fields__]
+    names = list(StandingPolicy.__dataclass_fields__)
     return StandingPolicy(**{name: getattr(row, name) for name in names})
 
 

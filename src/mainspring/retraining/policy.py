@@ -69,7 +69,8 @@ def _unsuccessful_in_a_row(attempts: Sequence[Attempt]) -> int:
 
 def first_state(level: int) -> RetrainingState | None:
     """What an alert makes at the level: nothing, a proposal, or a request."""
-    return {0: None, 1: "proposed"}.get(level, "requested")  # type: ignore[return-value]
+    states: dict[int, RetrainingState | None] = {0: None, 1: "proposed"}
+    return states.get(level, "requested")
 
 
 def may_advance(before: str, after: str) -> bool:

@@ -125,8 +125,9 @@ class RetrainingStore:
 
     def _find(self, condition: Any) -> Row[Any] | None:
         return self._connection.execute(
-            select(retraining_table)
-            .where(retraining_table.c.workspace_id == self._workspace_id, condition)
+            select(retraining_table).where(
+                retraining_table.c.workspace_id == self._workspace_id, condition
+            )
         ).one_or_none()
 
     def rows(self, model: str | None, limit: int = 1000) -> list[Row[Any]]:

@@ -224,7 +224,9 @@ class ReadMetric(Request, frozen=True, kw_only=True):
     run: Id
     key: Key
     limit: Annotated[int, msgspec.Meta(ge=1, le=25_000)] = 10_000
-    after: Annotated[str, msgspec.Meta(pattern=r"^-?[0-9]{1,18}\.-?[0-9]{1,18}$(?!\n)")] | None = None
+    after: Annotated[str, msgspec.Meta(pattern=r"^-?[0-9]{1,18}\.-?[0-9]{1,18}$(?!\n)")] | None = (
+        None
+    )
 
 
 class NameTrainedModel(Request, frozen=True, kw_only=True):

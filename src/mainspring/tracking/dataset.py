@@ -66,7 +66,7 @@ def _values(column: pa.Array) -> list[bytes]:
         ]
     if pa.types.is_timestamp(column.type):
         column = column.cast(pa.timestamp("us", column.type.tz)).cast(pa.int64())
-    values = column.fill_null(False if pa.types.is_boolean(column.type) else 0)  # noqa: FBT003
+    values = column.fill_null(False if pa.types.is_boolean(column.type) else 0)
     array = values.to_numpy(zero_copy_only=False)
     return [np.ascontiguousarray(array).astype(array.dtype.newbyteorder("<")).tobytes()]
 

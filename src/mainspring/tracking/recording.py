@@ -192,7 +192,7 @@ class Run:
                 del self._points[: len(points)]
 
 
-def open_run(
+def open_run(  # noqa: PLR0913  each is a word of the SDK that users leave out
     client: FileClient,
     *,
     name: str = "",

@@ -197,7 +197,7 @@ class TrackingStore:
             row.key: (
                 row.id,
                 Summary(
-                    row._mapping["count"],
+                    row._mapping["count"],  # noqa: SLF001  `count` is a method of rows
                     to_number(row.first),
                     to_number(row.last),
                     to_number(row.minimum),

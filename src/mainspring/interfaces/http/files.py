@@ -64,4 +64,3 @@ def file_routes(perform: Perform, blobs: BlobStore) -> list[Route]:
         Route(PATH, download, methods=["GET"]),
         Route(PATH, upload, methods=["PUT"]),
     ]
-

@@ -9,7 +9,7 @@ branch_labels = None
 depends_on = None
 
 
-def upgrade() -> None:  # noqa: PLR0915  every table once
+def upgrade() -> None:
     """Apply."""
     op.create_table(
         "principal",
@@ -807,7 +807,7 @@ def upgrade() -> None:  # noqa: PLR0915  every table once
     op.create_index("ix_verdict_promotion_id", "verdict", ["promotion_id"], unique=False)
 
 
-def downgrade() -> None:  # noqa: PLR0915
+def downgrade() -> None:
     """Undo."""
     op.drop_index("ix_verdict_promotion_id", table_name="verdict")
     op.drop_table("verdict")
