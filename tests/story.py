@@ -40,6 +40,13 @@ class Version:
     trained: str
 
 
+PARAMETERS: dict[str, dict[str, object]] = {
+    "performance": {"metric": "auc", "minimum": 0.5},
+    "latency": {"p99_ms": 50},
+}
+"""What the checks that need to be told something are told."""
+
+
 def put(client: FileClient, content: bytes) -> str:
     """Upload the bytes; answers their digest."""
     digest = digest_of(content)
@@ -98,7 +105,10 @@ def declare(
     request = registry.DeclareSuite(
         model=MODEL,
         stage=stage,
-        checks=[CheckSpec(name=name) for name in checks or ("performance",)],
+        checks=[
+            CheckSpec(name=name, parameters=PARAMETERS.get(name, {}))
+            for name in checks or ("performance",)
+        ],
         approvals=approvals,
     )
     client.call(registry.declare_suite, request)
@@ -136,9 +146,7 @@ def say(
     return service.call(registry.record_verdict, request)
 
 
-def in_production(
-    developer: FileClient, service: Client, approver: Client, **more: Any
-) -> Version:
+def in_production(developer: FileClient, service: Client, approver: Client, **more: Any) -> Version:
     """A version that went the whole way."""
     declare(developer)
     made = version(developer, **more)
@@ -148,7 +156,9 @@ def in_production(
     return made
 
 
-def approve(client: Client, promotion: str, decision: Literal["approve", "reject"] = "approve") -> Promotion:
+def approve(
+    client: Client, promotion: str, decision: Literal["approve", "reject"] = "approve"
+) -> Promotion:
     """Approve or reject."""
     request = registry.Decide(promotion=promotion, decision=decision, reason="looked at it")
     return client.call(registry.decide, request)
@@ -173,3 +183,8 @@ def events(client: Client, **filters: Any) -> list[Event]:
 def kinds(client: Client, **filters: Any) -> list[str]:
     """The kinds of the events, in their order."""
     return [event.kind for event in events(client, **filters)]
+
+
+def run_of(client: Client, run: str) -> tracking.Run:
+    """A run with all that it recorded."""
+    return client.call(tracking.show_run, tracking.NameRun(run=run))

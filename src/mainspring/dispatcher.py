@@ -133,9 +133,11 @@ class LaneThread(threading.Thread):
 class ChildLaneThread(LaneThread):
     """Does its jobs in a child process, which is started when needed and ended when idle."""
 
-    def __init__(self, app: App, lane: Lane, owner: str, token: str, url: str) -> None:
+    def __init__(
+        self, app: App, lane: Lane, owner: str, token: str, sign_in: tuple[str, str]
+    ) -> None:
         super().__init__(app, lane, owner, token)
-        self._url = url
+        self._url, self._child_token = sign_in
         self._child: subprocess.Popen[str] | None = None
         self._quiet_for = 0.0
 
@@ -206,7 +208,7 @@ class ChildLaneThread(LaneThread):
                 stdout=subprocess.PIPE,
                 stderr=output,
                 text=True,
-                env=clean_environment(MAINSPRING_TOKEN=self._token, MAINSPRING_URL=self._url),
+                env=clean_environment(MAINSPRING_TOKEN=self._child_token, MAINSPRING_URL=self._url),
             )
 
 

@@ -40,6 +40,8 @@ from mainspring.tracking import contract as tracking
 LOOK_S = 0.25
 """How often the supervisor looks at the deployments."""
 UPKEEP_S = 5.0
+TRAINER = "trainer"
+"""The service that trainings act as: it may do less than the one that reactions act as."""
 DRAIN_S = 10
 UPKEEP = (
     tracking.sweep_runs,
@@ -127,7 +129,8 @@ class _Server(uvicorn.Server):
 def _run(app: App, home: Home, listener: socket.socket) -> None:
     host, port = listener.getsockname()[:2]
     url = f"http://{f'[{host}]' if ':' in host else host}:{port}"
-    token, owner = _service_token(app), new_id()
+    token, owner = _service_token(app, SERVICE, "service"), new_id()
+    trainer = _service_token(app, TRAINER, "trainer")
     if app.database.is_sqlite:
         with app.database.write() as connection:
             jobs.release_others(connection, owner, utc_now())
@@ -135,8 +138,8 @@ def _run(app: App, home: Home, listener: socket.socket) -> None:
     caretaker = Caretaker(app, token)
     threads: list[LaneThread | LeaseThread | Caretaker] = [
         LaneThread(app, "server", owner, token),
-        ChildLaneThread(app, "worker", owner, token, local),
-        ChildLaneThread(app, "training", owner, token, local),
+        ChildLaneThread(app, "worker", owner, token, (local, token)),
+        ChildLaneThread(app, "training", owner, token, (local, trainer)),
         LeaseThread(app, owner),
         caretaker,
     ]
@@ -180,12 +183,12 @@ def _jobs(app: App) -> int:
         return pending_jobs(connection)
 
 
-def _service_token(app: App) -> str:
-    """A fresh token for our own service; those of earlier starts are worthless from now on."""
+def _service_token(app: App, name: str, role: str) -> str:
+    """A fresh token for a service of ours; those of earlier starts are worthless from now on."""
     if app.database.is_sqlite:
         with app.database.write() as connection:
-            retire_tokens(connection, "service", SERVICE, utc_now())
-    return app.token_of("service", SERVICE, "service")
+            retire_tokens(connection, "service", name, utc_now())
+    return app.token_of("service", name, role)
 
 
 def _is_any(host: str) -> bool:

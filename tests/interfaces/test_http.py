@@ -137,6 +137,8 @@ def test_a_bad_field_is_named_at_every_level(
         ("limit=1&limit=2", "limit"),
         ("colour=red", "colour"),
         ("status=happy", "status"),
+        ("status=null", "status"),
+        ("limit=null", "limit"),
         ("after=-1", "after"),
         ("after=9999999999999999999", "after"),
         ("experiment=%00", "experiment"),

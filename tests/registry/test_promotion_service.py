@@ -358,7 +358,7 @@ def test_who_trained_may_not_approve(clients: Clients) -> None:
 def test_for_whom_it_was_asked_may_not_approve(clients: Clients) -> None:
     story.declare(clients.developer)
     number = story.version(clients.developer).number
-    promotion = story.ask(clients.service, number, on_behalf_of="paul")
+    promotion = story.ask(clients.service, number, on_behalf_of=["paul"])
     story.say(clients.service, promotion.id)
 
     refuses_its_party(clients, promotion)
@@ -367,7 +367,7 @@ def test_for_whom_it_was_asked_may_not_approve(clients: Clients) -> None:
 def test_a_party_may_not_reject_either(clients: Clients) -> None:
     story.declare(clients.developer)
     number = story.version(clients.developer).number
-    promotion = story.ask(clients.service, number, on_behalf_of="paul")
+    promotion = story.ask(clients.service, number, on_behalf_of=["paul"])
 
     with pytest.raises(Blocked):
         story.approve(clients.approver, promotion.id, "reject")
@@ -384,7 +384,7 @@ def test_a_service_may_not_approve_even_with_the_role(app: App, clients: Clients
 def test_a_refused_approval_is_an_event(clients: Clients) -> None:
     story.declare(clients.developer)
     number = story.version(clients.developer).number
-    promotion = story.ask(clients.service, number, on_behalf_of="paul")
+    promotion = story.ask(clients.service, number, on_behalf_of=["paul"])
     story.say(clients.service, promotion.id)
     refuses_its_party(clients, promotion)
 

@@ -287,7 +287,7 @@ def validated(clients: Clients) -> registry.Promotion:
     retraining = now(clients)
     number = story.version(clients.service).number
     advance(clients, retraining=retraining.id, state="validating", version=number)
-    return story.ask(clients.service, number, on_behalf_of=retraining.requested_by)
+    return story.ask(clients.service, number, on_behalf_of=[retraining.requested_by])
 
 
 def follow(clients: Clients, kind: str) -> None:

@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 
 from mainspring.core.errors import Invalid
-from mainspring.validation.profile import build_profile
 from mainspring.validation.check import Evidence
 from mainspring.validation.data import check
+from mainspring.validation.profile import build_profile
 
 from .evidence import evidence, holdout
 

@@ -10,9 +10,9 @@ from sklearn import metrics
 
 from mainspring.core.errors import Invalid
 from mainspring.validation import statistics
+from mainspring.validation.parameters import Metric
 from mainspring.validation.statistics import (
     ESTIMATES,
-    Metric,
     accuracy_estimate,
     auc,
     auc_difference,

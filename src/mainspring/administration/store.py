@@ -363,9 +363,7 @@ def find_actor(
 def predictors(connection: Connection, workspace_id: int, now: dt.datetime) -> list[str]:
     """The hashes of the tokens that may ask for predictions in the workspace."""
     rows = connection.execute(
-        select(
-            token_table.c.hash, token_table.c.verbs, token_table.c.expires_at, grant_table.c.role
-        )
+        select(token_table.c.hash, token_table.c.verbs, grant_table.c.role)
         .join(principal_table, principal_table.c.id == token_table.c.principal_id)
         .join(grant_table, grant_table.c.principal_id == principal_table.c.id)
         .where(
@@ -380,7 +378,6 @@ def predictors(connection: Connection, workspace_id: int, now: dt.datetime) -> l
         row.hash
         for row in rows
         if "predict" in roles_permissions(frozenset({row.role}))
-        and (row.expires_at is None or row.expires_at > now)
         and (row.verbs is None or "predict" in row.verbs)
     }
     return sorted(allowed)

@@ -22,6 +22,7 @@ PERMISSIONS = {
     "rollback": "return a deployment to an earlier version",
     "monitor": "declare monitors and runbooks, acknowledge alerts, work on incidents",
     "retrain": "set retraining policies, start and stop retrainings",
+    "train": "report what a training did; Mainspring's own trainer does",
     "operate": "do what only Mainspring's own services do: close windows, finish jobs",
     "grant": "give and take roles",
     "admin": "manage people, tokens and workspaces",
@@ -36,12 +37,15 @@ ROLES: dict[str, frozenset[str]] = {
     "approver": frozenset({"read", "approve"}),
     "deployer": frozenset({"read", "predict", "deploy", "rollback", "monitor"}),
     "auditor": frozenset({"read"}),
-    "admin": frozenset(PERMISSIONS) - {"operate"},
+    "admin": frozenset(PERMISSIONS) - {"operate", "train"},
+    # A training runs code that its users wrote: it gets no verb that could speak for a check.
+    "trainer": frozenset({"read", "predict", "log", "register", "request", "train"}),
     "service": frozenset(PERMISSIONS) - {"approve", "grant", "admin"},
 }
-"""What each role may do. Roles add up. `service` is for Mainspring's own reactions alone."""
+"""What each role may do. Roles add up. `service` and `trainer` are
+for Mainspring's own reactions alone."""
 
-PEOPLES_ROLES = tuple(sorted(ROLES.keys() - {"service"}))
+PEOPLES_ROLES = tuple(sorted(ROLES.keys() - {"service", "trainer"}))
 
 ActorKind = Literal["person", "service"]
 

@@ -15,6 +15,7 @@ from sqlalchemy.types import TypeDecorator
 
 from mainspring.core.blobs import canonical_json
 from mainspring.core.clock import from_micros, to_micros
+from mainspring.core.extras import require
 
 metadata = MetaData(
     naming_convention={
@@ -68,6 +69,8 @@ class Database:
     def __init__(self, url: str) -> None:
         self.url = make_url(url)
         self.is_sqlite = self.url.get_backend_name() == "sqlite"
+        if not self.is_sqlite:
+            require("psycopg", "postgres")
         self.engine = _sqlite_engine(url) if self.is_sqlite else create_engine(url, pool_size=10)
         self._write_lock = threading.RLock()
 

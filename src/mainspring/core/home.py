@@ -34,7 +34,7 @@ class Home:
     @contextmanager
     def writing(self) -> Iterator[None]:
         """Be the one process that writes here; raises `Conflict` at once if another is."""
-        self.folder.mkdir(parents=True, exist_ok=True)
+        self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         handle = os.open(self._lock_path, os.O_RDWR | os.O_CREAT, 0o600)
         try:
             try:

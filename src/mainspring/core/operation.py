@@ -157,6 +157,8 @@ def _from_text(text: str, kind: Any) -> object:
         # As text first: where text is wanted, `null` and `true` are words like any other.
         return msgspec.convert(text, kind)
     except msgspec.ValidationError:
+        if text.lower() == "null":
+            raise
         return msgspec.convert(text, kind, strict=False)
 
 

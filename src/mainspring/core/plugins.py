@@ -12,6 +12,7 @@ from mainspring.core.text import closest
 KINDS = {
     "engines": "load a model folder so that it can be called",
     "checks": "judge a version before it may enter a stage",
+    "check_parameters": "say what a check may be told, so that a suite is read when it is declared",
     "notifiers": "tell people outside Mainspring about an alert",
 }
 """Every kind of plug (entry-point group `mainspring.<kind>`); docs/plugs.md lists the same."""

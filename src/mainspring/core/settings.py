@@ -6,6 +6,8 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
+from mainspring.core.errors import Invalid
+
 DEFAULT_PORT = 8321
 DEFAULT_HOME = Path(".mainspring")
 DEFAULT_WORKSPACE = "default"
@@ -36,16 +38,28 @@ class Settings:
         """The SQLAlchemy URL of the metadata database."""
         if self.database is None:
             return f"sqlite:///{self.home.absolute() / 'mainspring.db'}"
-        if self.database.startswith(("postgres://", "postgresql://")):
-            return "postgresql+psycopg://" + self.database.split("://", 1)[1]
-        return self.database
+        scheme, colon, rest = self.database.partition("://")
+        if scheme in ("postgres", "postgresql", "postgresql+psycopg") and colon:
+            return f"postgresql+psycopg://{rest}"
+        if scheme == "sqlite" and colon:
+            return self.database
+        raise Invalid(
+            f"no database at {scheme + colon!r}...; wanted sqlite:///FILE or postgresql://...",
+            field="database",
+        )
 
     @property
     def artifacts_folder(self) -> Path:
         """The folder of the content-addressed files."""
         if self.artifacts is None:
             return self.home.absolute() / "artifacts"
-        return Path(self.artifacts.removeprefix("file://")).absolute()
+        scheme, colon, rest = self.artifacts.partition("://")
+        if colon and scheme != "file":
+            raise Invalid(
+                f"files cannot be kept at {self.artifacts!r}; wanted a folder or file:///FOLDER",
+                field="artifacts",
+            )
+        return Path(rest if colon else self.artifacts).absolute()
 
 
 def read_variable(name: str) -> str | None:

@@ -59,7 +59,7 @@ class RemoteClient:
         if self.cause:
             headers["X-Mainspring-Cause"] = self.cause
         if operation.reads or operation.verb == "DELETE":
-            params = {name: _text(value) for name, value in fields.items() if value is not None}
+            params = _query(fields)
             body = b""
         else:
             params, body = {}, msgspec.json.encode(fields, order="deterministic")
@@ -125,6 +125,15 @@ def _decoded(content: bytes) -> object:
         return msgspec.json.decode(content)
     except msgspec.DecodeError:
         return None
+
+
+def _query(fields: dict[str, Any]) -> dict[str, str | list[str]]:
+    """Query parameters: what is not said is left out, a list is said item by item."""
+    return {
+        name: [_text(one) for one in value] if isinstance(value, list) else _text(value)
+        for name, value in fields.items()
+        if value is not None and value != []
+    }
 
 
 def _text(value: object) -> str:

@@ -8,7 +8,8 @@ from typing import Literal
 import numpy as np
 
 from mainspring.core.errors import Invalid
-from mainspring.validation.statistics import ESTIMATES, Estimate, Metric
+from mainspring.validation.parameters import Metric
+from mainspring.validation.statistics import ESTIMATES, Estimate
 
 LEAST_ROWS = 100
 LEAST_OF_A_CLASS = 10

@@ -248,8 +248,8 @@ class RequestPromotion(NameVersion, frozen=True, kw_only=True):
     reason: Text = ""
     policy: Name | None = None
     """The standing policy that decides instead of people."""
-    on_behalf_of: Name | None = None
-    """The person for whom a service asks; they are a party to it like one who asks themselves."""
+    on_behalf_of: Annotated[list[Name], msgspec.Meta(max_length=10)] = []
+    """The people for whom a service asks; they are parties to it like one who asks themselves."""
 
 
 class ListPromotions(Request, frozen=True, kw_only=True):

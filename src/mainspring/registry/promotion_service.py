@@ -66,8 +66,8 @@ class _Desk:
     def parties(self, promotion: Any, version: Any) -> set[str]:
         """Everybody who made the version or asked for the promotion."""
         run = self.tracking.find_run(version.run) if version.run else None
-        parties = {promotion.requested_by, version.registered_by, promotion.on_behalf_of}
-        return (parties | ({run.author} if run else set())) - {None}
+        parties = {promotion.requested_by, version.registered_by, *promotion.on_behalf_of}
+        return parties | ({run.author} if run else set())
 
     def missing(self, promotion: Any, version: Any, suite: Any) -> list[str]:
         """What holds the promotion back now."""

@@ -6,11 +6,11 @@ import msgspec
 
 from mainspring.core.errors import Invalid
 from mainspring.core.event import Announcement
-from mainspring.core.plugins import installed
+from mainspring.core.plugins import installed, plug
 from mainspring.core.text import closest
 from mainspring.core.work import Work, performs
 from mainspring.registry import contract
-from mainspring.registry.contract import SuiteRow
+from mainspring.registry.contract import CheckSpec, SuiteRow
 from mainspring.registry.promotion_store import PromotionStore, suite_row_of
 from mainspring.registry.service import checked_alias_free, suite_digest
 
@@ -30,6 +30,8 @@ def declare_suite(work: Work, request: contract.DeclareSuite) -> SuiteRow:
                 "a function of yours is module:function",
                 field="checks",
             )
+    for check in request.checks:
+        _read_parameters(check)
     store = PromotionStore(work.connection, work.workspace_id)
     digest = suite_digest(request)
     newest = store.suite_rows(request.model, request.stage)[:1]
@@ -59,6 +61,22 @@ def declare_suite(work: Work, request: contract.DeclareSuite) -> SuiteRow:
             )
         )
     return suite_row_of(store.suite_rows(request.model, request.stage)[0])
+
+
+def _read_parameters(check: CheckSpec) -> None:
+    """Refuse parameters that do not fit now, and not when a model has been trained for the suite."""
+    if check.name not in installed("check_parameters"):
+        return
+    try:
+        msgspec.convert(check.parameters, plug("check_parameters", check.name))
+    except msgspec.ValidationError as error:
+        raise Invalid(f"the parameters of check {check.name!r}: {error}", field="checks") from error
+    except Invalid as error:
+        raise Invalid(
+            f"the parameters of check {check.name!r}: {error.message}",
+            field="checks",
+            fix=error.fix,
+        ) from error
 
 
 @performs(contract.list_suites)

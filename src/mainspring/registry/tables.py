@@ -84,7 +84,7 @@ promotion_table = Table(
     Column("stage", Text, nullable=False),
     Column("state", Text, nullable=False),
     Column("requested_by", Text, nullable=False),
-    Column("on_behalf_of", Text),
+    Column("on_behalf_of", Json, nullable=False),
     Column("policy", Text),
     Column("reason", Text, nullable=False),
     Column("champion", Integer),

@@ -166,5 +166,5 @@ list_retrainings = Operation(
 )  # fmt: skip
 advance = Operation(
     "retrain.advance", "POST", "/retrainings/advance", Advance, Done,
-    allow="operate", summary="Record what happened to a retraining.", repeatable=True,
+    allow="train", summary="Record what happened to a retraining.", repeatable=True,
 )  # fmt: skip

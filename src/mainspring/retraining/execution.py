@@ -67,7 +67,8 @@ def _ask(
         stage="production",
         reason=retraining.reason[:1000],
         policy=policy.policy if retraining.level == 3 else None,
-        on_behalf_of=retraining.requested_by,
+        # Who asked, and who chose the recipe: neither decides on what comes of it.
+        on_behalf_of=sorted({retraining.requested_by, policy.set_by}),
     )
     try:
         client.call(registry.request_promotion, request)

@@ -137,6 +137,7 @@ def request_retraining(work: Work, request: contract.RequestRetraining) -> Retra
         if row.state in ACTIVE:
             raise Conflict(
                 f"retraining {row.public_id} of {request.model!r} is {row.state}",
+                field="model",
                 fix=f"mainspring retrain cancel {row.public_id}",
             )
     until = request.until or work.now
@@ -178,7 +179,9 @@ def accept(work: Work, request: contract.NameRetraining) -> Retraining:
     store = _store(work)
     row = store.row(request.retraining)
     if row.state != "proposed":
-        raise Conflict(f"retraining {row.public_id} is {row.state}, wanted proposed")
+        raise Conflict(
+            f"retraining {row.public_id} is {row.state}, wanted proposed", field="retraining"
+        )
     store.update(row.id, state="requested", requested_by=work.actor.name)
     _announce(work, row, "requested", reason=row.reason)
     return retraining_of(store.row(request.retraining))
@@ -190,7 +193,7 @@ def cancel(work: Work, request: contract.NameRetraining) -> Retraining:
     store = _store(work)
     row = store.row(request.retraining)
     if row.state not in ACTIVE:
-        raise Conflict(f"retraining {row.public_id} is {row.state} already")
+        raise Conflict(f"retraining {row.public_id} is {row.state} already", field="retraining")
     store.update(row.id, state="cancelled", finished_at=work.now)
     _announce(work, row, "cancelled")
     return retraining_of(store.row(request.retraining))

@@ -141,7 +141,9 @@ def finish_run(work: Work, request: contract.FinishRun) -> Run:
         store.update_run(run.id, status=request.status, finished_at=work.now, heartbeat_at=work.now)
         work.announce(f"run.{request.status}", ("run", request.run), experiment=run.experiment)
     elif run.status != request.status:
-        raise Conflict(f"run {request.run} is {run.status} and cannot become {request.status}")
+        raise Conflict(
+            f"run {request.run} is {run.status} and cannot become {request.status}", field="status"
+        )
     return _shown(store, store.run(request.run))
 
 
@@ -180,6 +182,12 @@ def log_artifact(work: Work, request: contract.LogArtifact) -> FileEntry:
     known = {file.path: file for file in store.artifacts(run.id)}
     if request.file.path not in known:
         store.add_artifact(run.id, request.file)
+        work.announce(
+            "artifact.linked",
+            ("run", request.run),
+            path=request.file.path,
+            file=request.file.digest,
+        )
     elif known[request.file.path].digest != request.file.digest:
         raise Conflict(
             f"run {request.run} already has another file at {request.file.path!r}", field="file"
@@ -276,7 +284,9 @@ def _stored(work: Work, field: str, *digests: str) -> None:
 def _open(store: TrackingStore, public_id: str) -> Any:
     run = store.run(public_id)
     if run.status in FINAL:
-        raise Conflict(f"run {public_id} is {run.status}; nothing can be logged to it any more")
+        raise Conflict(
+            f"run {public_id} is {run.status}; nothing can be logged to it any more", field="run"
+        )
     return run
 
 

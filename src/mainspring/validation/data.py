@@ -11,23 +11,12 @@ import numpy as np
 from mainspring.core.errors import Invalid
 from mainspring.core.signature import Column
 from mainspring.validation.check import Evidence, Finding, takes
+from mainspring.validation.parameters import Data as Parameters
 
 Share = Annotated[float, msgspec.Meta(ge=0, le=1)]
 
 KINDS = {"BOOL": "b", "INT64": "iu", "FP32": "fiu", "FP64": "fiu", "BYTES": "OUT"}
 """The numpy kinds that may stand for a datatype."""
-
-
-class Parameters(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """How much of a column may be strange; the defaults let seasons pass, and no broken column."""
-
-    max_missing_rise: Share = 0.2
-    """Over the share that was missing in training."""
-    max_out_of_range: Share = 0.01
-    range_margin: Annotated[float, msgspec.Meta(ge=0)] = 0.5
-    """The range is that of training, wider by this share of it at both ends."""
-    max_unseen: Share = 0.01
-    """Of values that are no category of the model."""
 
 
 class TrainedColumn(msgspec.Struct, frozen=True):

@@ -3,22 +3,11 @@
 from __future__ import annotations
 
 import time
-from typing import Annotated
 
-import msgspec
 import numpy as np
 
 from mainspring.validation.check import Evidence, Finding, Model, takes
-
-
-class Parameters(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """A limit for the 99th percentile of calls of `rows` rows each."""
-
-    p99_ms: Annotated[float, msgspec.Meta(gt=0)]
-    rows: Annotated[int, msgspec.Meta(ge=1, le=100_000)] = 1
-    # A 99th percentile of fewer calls is merely their maximum.
-    calls: Annotated[int, msgspec.Meta(ge=100, le=10_000)] = 300
-    warm_up: Annotated[int, msgspec.Meta(ge=0, le=1_000)] = 20
+from mainspring.validation.parameters import Latency as Parameters
 
 
 @takes(Parameters)

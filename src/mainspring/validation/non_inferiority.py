@@ -5,9 +5,6 @@ Controls: a candidate truly worse by the margin or more passes with probability 
 
 from __future__ import annotations
 
-from typing import Annotated
-
-import msgspec
 import numpy as np
 
 from mainspring.core.errors import Invalid
@@ -19,21 +16,13 @@ from mainspring.validation.check import (
     scores,
     takes,
 )
+from mainspring.validation.parameters import NonInferiority as Parameters
 from mainspring.validation.performance import refuse_no_probability, shortage
 from mainspring.validation.statistics import (
     Estimate,
     auc_difference,
     relative_improvement,
 )
-
-
-class Parameters(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """`margin`: AUC points that may be lost; for a regression a share of the squared error."""
-
-    margin: Annotated[float, msgspec.Meta(gt=0, lt=1)] = 0.01
-    alpha: Annotated[float, msgspec.Meta(gt=0, lt=0.5)] = 0.05
-    min_rows: Annotated[int, msgspec.Meta(ge=2)] = 200
-    min_positives: Annotated[int, msgspec.Meta(ge=2)] = 20
 
 
 @takes(Parameters)

@@ -5,9 +5,6 @@ Controls: a candidate whose true value misses the limit passes with probability 
 
 from __future__ import annotations
 
-from typing import Annotated
-
-import msgspec
 import numpy as np
 
 from mainspring.core.errors import Invalid
@@ -19,36 +16,9 @@ from mainspring.validation.check import (
     scores,
     takes,
 )
-from mainspring.validation.statistics import ESTIMATES, HIGHER_IS_BETTER, REGRESSION, Metric
-
-
-class Parameters(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """A limit for one metric: `minimum` for auc and accuracy, `maximum` for the losses."""
-
-    metric: Metric
-    minimum: float | None = None
-    maximum: float | None = None
-    alpha: Annotated[float, msgspec.Meta(gt=0, lt=0.5)] = 0.05
-    min_rows: Annotated[int, msgspec.Meta(ge=2)] = 200
-    min_positives: Annotated[int, msgspec.Meta(ge=2)] = 20
-    """Also asked of the negatives; ignored for a regression."""
-
-    def __post_init__(self) -> None:
-        wanted, other = ("minimum", "maximum") if self.higher_is_better else ("maximum", "minimum")
-        if getattr(self, other) is not None:
-            raise Invalid(f"{self.metric} has no {other}", field=other, fix=f"give a {wanted}")
-        if getattr(self, wanted) is None:
-            raise Invalid(f"{self.metric} needs a {wanted}, found none", field=wanted)
-
-    @property
-    def higher_is_better(self) -> bool:
-        return self.metric in HIGHER_IS_BETTER
-
-    @property
-    def limit(self) -> float:
-        limit = self.minimum if self.higher_is_better else self.maximum
-        assert limit is not None  # __post_init__ saw to it
-        return limit
+from mainspring.validation.parameters import REGRESSION
+from mainspring.validation.parameters import Performance as Parameters
+from mainspring.validation.statistics import ESTIMATES
 
 
 @takes(Parameters)

@@ -10,11 +10,11 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from statistics import NormalDist
-from typing import Literal
 
 import numpy as np
 
 from mainspring.core.errors import Invalid
+from mainspring.validation.parameters import Metric
 
 BOOTSTRAPS = 1000
 SMALLEST_PROBABILITY = 2.0**-52  # as in scikit-learn, else one row makes the mean infinite
@@ -117,8 +117,6 @@ def relative_improvement(losses: np.ndarray, other: np.ndarray, alpha: float = 0
     return _bootstrap(pairs, alpha, lambda means: 1 - float(means[0] / means[1]))
 
 
-Metric = Literal["auc", "accuracy", "log_loss", "brier", "rmse", "mae"]
-
 ESTIMATES: dict[Metric, Callable[[np.ndarray, np.ndarray, float], Estimate]] = {
     "auc": auc_estimate,
     "accuracy": accuracy_estimate,
@@ -127,10 +125,6 @@ ESTIMATES: dict[Metric, Callable[[np.ndarray, np.ndarray, float], Estimate]] = {
     "rmse": rmse_estimate,
     "mae": mae_estimate,
 }
-
-HIGHER_IS_BETTER: frozenset[Metric] = frozenset({"auc", "accuracy"})
-
-REGRESSION: frozenset[Metric] = frozenset({"rmse", "mae"})
 
 
 def _delong(label: np.ndarray, scores: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -16,6 +16,7 @@ from mainspring.administration import contract
 from mainspring.administration.contract import RecordBlob
 from mainspring.core.access import Caller
 from mainspring.core.blobs import CHUNK, BlobStore
+from mainspring.core.errors import TooLarge
 from mainspring.core.operation import Operation, decode_fields
 from mainspring.interfaces.http.answer import as_json
 from mainspring.interfaces.http.caller import caller_of
@@ -23,6 +24,7 @@ from mainspring.interfaces.http.caller import caller_of
 Perform = Callable[[Operation[Any, Any], Any, Caller], Any]
 PATH = "/api/v1/workspaces/{workspace}/files/{digest}/content"
 IN_MEMORY = 1 << 20
+MAX_FILE = 32 << 30
 
 
 def file_routes(perform: Perform, blobs: BlobStore) -> list[Route]:
@@ -54,6 +56,8 @@ def file_routes(perform: Perform, blobs: BlobStore) -> list[Route]:
         with tempfile.SpooledTemporaryFile(max_size=IN_MEMORY) as aside:
             async for piece in request.stream():
                 await run_in_threadpool(aside.write, piece)
+                if aside.tell() > MAX_FILE:
+                    raise TooLarge(f"a file of more than {MAX_FILE} bytes", field="body")
             aside.seek(0)
             chunks = iter(lambda: aside.read(CHUNK), b"")
             _, size = await run_in_threadpool(blobs.put, chunks, wanted.digest)

@@ -93,9 +93,24 @@ def _parameters(
         if name in operation.path_fields:
             found.append({"name": name, "in": "path", "required": True, "schema": schema})
         elif operation.verb in ("GET", "DELETE"):
-            needed = name in required
-            found.append({"name": name, "in": "query", "required": needed, "schema": schema})
+            found.append(
+                {
+                    "name": name,
+                    "in": "query",
+                    "required": name in required,
+                    "schema": _without_null(schema),
+                }
+            )
     return found
+
+
+def _without_null(schema: dict[str, Any]) -> dict[str, Any]:
+    """A query has no null: what is not said is left out."""
+    kinds = [kind for kind in schema.get("anyOf", []) if kind != {"type": "null"}]
+    if not kinds:
+        return schema
+    rest = {key: value for key, value in schema.items() if key not in ("anyOf", "default")}
+    return {**rest, "anyOf": kinds} if len(kinds) > 1 else {**rest, **kinds[0]}
 
 
 def _responses(response: dict[str, Any]) -> dict[str, Any]:

@@ -642,7 +642,7 @@ def upgrade() -> None:
         sa.Column("stage", sa.Text(), nullable=False),
         sa.Column("state", sa.Text(), nullable=False),
         sa.Column("requested_by", sa.Text(), nullable=False),
-        sa.Column("on_behalf_of", sa.Text(), nullable=True),
+        sa.Column("on_behalf_of", sa.Text(), nullable=False),
         sa.Column("policy", sa.Text(), nullable=True),
         sa.Column("reason", sa.Text(), nullable=False),
         sa.Column("champion", sa.Integer(), nullable=True),

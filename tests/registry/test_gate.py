@@ -1,0 +1,242 @@
+"""Whatever several people do in whatever order, nothing enters production past an unmet gate."""
+
+from __future__ import annotations
+
+import contextlib
+import shutil
+import tempfile
+from pathlib import Path
+from typing import Any, Literal
+
+import pytest
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as some
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    initialize,
+    invariant,
+    precondition,
+    rule,
+    run_state_machine_as_test,
+)
+
+from mainspring.administration import contract as administration
+from mainspring.administration.contract import GrantRole
+from mainspring.app import App
+from mainspring.core.errors import MainspringError
+from mainspring.core.operation import Operation, Request
+from mainspring.core.settings import Settings
+from mainspring.registry import contract
+from mainspring.registry.contract import (
+    DescribeModel,
+    Lineage,
+    ListModels,
+    ListPromotions,
+    ListVersions,
+    NamePolicy,
+    NamePromotion,
+    NameVersion,
+    ProposePolicy,
+    RollBack,
+)
+from tests import story
+from tests.conftest import Template
+from tests.house import Clients, Clock, local_client
+from tests.story import MODEL
+
+PEOPLE = some.sampled_from(["ada", "dora", "paul", "petra"])
+PLACES = some.integers(0, 2)
+MOSTLY = some.integers(0, 7).map(bool)
+"""True seven times out of eight: what is never right is never far on its way."""
+POLICIES = some.sampled_from(["first", "second"])
+TEMPLATE: list[Template] = []
+
+
+class Gate(RuleBasedStateMachine):
+    """People who may do everything try everything; production is looked at after each step."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._folder = tempfile.TemporaryDirectory()
+        home = Path(self._folder.name)
+        shutil.copy(TEMPLATE[0].place, home / "mainspring.db")
+        self.clock = Clock()
+        self.app = App(Settings(home=home), self.clock)
+        self.tokens = TEMPLATE[0].tokens
+        self.people = Clients(lambda name: local_client(self.app, self.tokens[name]))
+        self.trained: list[str] = []
+
+    def teardown(self) -> None:
+        self.app.close()
+        self._folder.cleanup()
+
+    def attempt(self, who: str, operation: Operation[Any, Any], request: Any) -> None:
+        """Try; being refused is fine."""
+        with contextlib.suppress(MainspringError):
+            local_client(self.app, self.tokens[who]).call(operation, request)
+
+    def newest(self, place: int) -> list[str]:
+        """The id of one of the newest promotions that are open, if there is one."""
+        listed = [one.id for one in self.promotions() if one.state in ("checking", "waiting")]
+        return listed[place % len(listed) :][:1] if listed else []
+
+    def promotions(self) -> list[contract.Promotion]:
+        return self.people.admin.call(contract.list_promotions, ListPromotions(limit=1000))
+
+    @initialize(proposer=PEOPLE, approver=PEOPLE)
+    def somebody_approves_a_policy(self, proposer: str, approver: str) -> None:
+        self.propose(proposer, "first")
+        self.approve_policy(approver, "first", keep=True)
+
+    @initialize()
+    def everybody_may_everything(self) -> None:
+        for person in ("dora", "paul", "petra"):
+            for role in ("developer", "approver", "deployer"):
+                request = GrantRole(person=person, role=role)
+                self.people.admin.call(administration.grant_role, request)
+        story.declare(self.people.developer)
+
+    @rule(who=PEOPLE, approvals=some.integers(1, 2), late=some.booleans())
+    def declare(self, who: str, approvals: int, late: bool) -> None:
+        checks = ["performance", "latency"] if late else ["performance"]
+        client = local_client(self.app, self.tokens[who])
+        with contextlib.suppress(MainspringError):
+            story.declare(client, *checks, approvals=approvals)
+
+    @precondition(lambda self: len(self.trained) < 3)
+    @rule(who=PEOPLE, registrar=PEOPLE, attested=MOSTLY, complete=MOSTLY)
+    def train(self, who: str, registrar: str, attested: bool, complete: bool) -> None:
+        more = {} if complete else {"code": {}}
+        client = local_client(self.app, self.tokens[who])
+        _, trained = story.train(client, attested=attested, **more)
+        story.register(local_client(self.app, self.tokens[registrar]), trained)
+        self.trained.append(trained)
+
+    @precondition(lambda self: len(self.trained) < 3)
+    @rule(who=PEOPLE, registrar=PEOPLE, asker=PEOPLE, policy=some.none() | POLICIES)
+    def bring(self, who: str, registrar: str, asker: str, policy: str | None) -> None:
+        # The way as it should be: alone, the single steps seldom come in this order.
+        self.train(who, registrar, attested=True, complete=True)
+        self.ask(asker, len(self.trained) - 1, policy)
+        self.say_all(0)
+
+    @precondition(lambda self: self.trained)
+    @rule(who=PEOPLE, place=PLACES, policy=some.none() | POLICIES)
+    def ask(self, who: str, place: int, policy: str | None) -> None:
+        number = 1 + place % len(self.trained)
+        request = contract.RequestPromotion(model=MODEL, version=number, policy=policy)
+        self.attempt(who, contract.request_promotion, request)
+
+    @rule(place=PLACES, check=some.sampled_from(["performance", "latency"]), passed=MOSTLY)
+    def say(self, place: int, check: str, passed: bool) -> None:
+        for promotion in self.newest(place):
+            with contextlib.suppress(MainspringError):
+                story.say(self.people.service, promotion, check, "passed" if passed else "failed")
+
+    @rule(place=PLACES)
+    def say_all(self, place: int) -> None:
+        for check in ("latency", "performance"):
+            self.say(place, check, passed=True)
+
+    @rule(who=PEOPLE, place=PLACES, yes=MOSTLY)
+    def decide(self, who: str, place: int, yes: bool) -> None:
+        for promotion in self.newest(place):
+            decision: Literal["approve", "reject"] = "approve" if yes else "reject"
+            request = contract.Decide(promotion=promotion, decision=decision, reason="seen")
+            self.attempt(who, contract.decide, request)
+
+    @rule(who=PEOPLE, place=PLACES, really=some.integers(0, 7))
+    def withdraw(self, who: str, place: int, really: int) -> None:
+        for promotion in self.newest(place)[really:]:
+            self.attempt(who, contract.withdraw, NamePromotion(promotion=promotion))
+
+    @precondition(lambda self: self.trained)
+    @rule(who=PEOPLE, place=PLACES)
+    def roll_back(self, who: str, place: int) -> None:
+        request = RollBack(model=MODEL, version=1 + place % len(self.trained), reason="try")
+        self.attempt(who, contract.roll_back, request)
+
+    @rule(who=PEOPLE, name=POLICIES)
+    def propose(self, who: str, name: str) -> None:
+        request = ProposePolicy(name=name, model=MODEL, days=3, max_promotions=1)
+        self.attempt(who, contract.propose_policy, request)
+
+    @rule(who=PEOPLE, name=POLICIES, keep=MOSTLY)
+    def approve_policy(self, who: str, name: str, keep: bool) -> None:
+        operation = contract.approve_policy if keep else contract.revoke_policy
+        self.attempt(who, operation, NamePolicy(policy=name))
+
+    @rule(who=PEOPLE, tier=some.sampled_from(["low", "high"]))
+    def describe(self, who: str, tier: contract.RiskTier) -> None:
+        self.attempt(who, contract.describe_model, DescribeModel(model=MODEL, risk_tier=tier))
+
+    @rule(who=some.sampled_from(["dora", "paul", "petra"]), give=MOSTLY)
+    def change_role(self, who: str, give: bool) -> None:
+        operation = administration.grant_role if give else administration.revoke_role
+        self.attempt("ada", operation, GrantRole(person=who, role="approver"))
+
+    @rule(days=some.sampled_from([0, 0, 1, 20]))
+    def wait(self, days: int) -> None:
+        self.clock.advance(days=days)
+        self.people.service.call(contract.expire_promotions, Request())
+
+    @invariant()
+    def production_has_passed_its_gate(self) -> None:
+        staged = self.staged()
+        assert len(staged) <= 1
+        for number in staged:
+            request = NameVersion(model=MODEL, version=number)
+            self.look(self.people.admin.call(contract.show_lineage, request))
+
+    def staged(self) -> list[int]:
+        """The versions in production."""
+        if not self.trained:
+            return []
+        listed = self.people.admin.call(contract.list_versions, ListVersions(model=MODEL))
+        return [version.version for version in listed if version.stage == "production"]
+
+    def look(self, lineage: Lineage) -> None:
+        """What is in production has a complete run, passed checks, and others who approved it."""
+        passed = [
+            promotion
+            for promotion in self.promotions()
+            if (promotion.version, promotion.state) == (lineage.version, "promoted")
+        ]
+        assert passed, "it came there without a promotion"
+        assert lineage.code, "it came there without code"
+        assert lineage.run_opened_at is not None
+        assert lineage.run is not None
+        assert story.run_of(self.people.admin, lineage.run).attested
+        for promotion in passed:
+            self.look_at(promotion, lineage)
+
+    def look_at(self, promotion: contract.Promotion, lineage: Lineage) -> None:
+        """One promotion that was granted."""
+        suites = self.people.admin.call(contract.list_suites, contract.NameModel(model=MODEL))
+        suite = next(one for one in suites if one.digest == promotion.suite_digest)
+        verdicts = {verdict.check: verdict.outcome for verdict in promotion.verdicts}
+        assert lineage.run_opened_at is not None
+        assert suite.recorded_at < lineage.run_opened_at
+        assert all(verdicts.get(check.name) == "passed" for check in suite.checks)
+        people = {one.person for one in promotion.approvals if one.decision == "approve"}
+        assert len(people) >= suite.approvals
+        parties = {promotion.requested_by, lineage.registered_by, lineage.run_author}
+        assert not people & parties
+        for policy in self.people.admin.call(contract.list_policies, ListModels()):
+            assert policy.used <= policy.max_promotions
+            assert policy.approved_by != policy.proposed_by
+
+
+@pytest.mark.timeout(300)
+def test_nothing_enters_production_past_its_gate(sqlite_template: Template) -> None:
+    TEMPLATE[:] = [sqlite_template]
+
+    run_state_machine_as_test(  # type: ignore[no-untyped-call]
+        Gate,
+        settings=settings(
+            max_examples=25,
+            stateful_step_count=50,
+            deadline=None,
+            suppress_health_check=list(HealthCheck),
+        ),
+    )
