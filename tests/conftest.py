@@ -46,7 +46,11 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     """Leave out HTTP on PostgreSQL: the way in and the database know nothing of each other."""
 
     def both(item: pytest.Item) -> bool:
-        params = item.callspec.params if isinstance(item, pytest.Function) and hasattr(item, "callspec") else {}
+        params = (
+            item.callspec.params
+            if isinstance(item, pytest.Function) and hasattr(item, "callspec")
+            else {}
+        )
         return (params.get("database_kind"), params.get("transport")) == ("PostgreSQL", "over HTTP")
 
     left_out = [item for item in items if both(item)]
@@ -153,9 +157,7 @@ class Prepared:
 
 
 @pytest.fixture
-def prepared(
-    database_kind: str, home: Path, request: pytest.FixtureRequest
-) -> Iterator[Prepared]:
+def prepared(database_kind: str, home: Path, request: pytest.FixtureRequest) -> Iterator[Prepared]:
     """A migrated database of the test's own."""
     if database_kind == "SQLite":
         template: Template = request.getfixturevalue("sqlite_template")

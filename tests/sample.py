@@ -71,5 +71,3 @@ def _fits(value: object, kind: Any) -> bool:
     except (msgspec.ValidationError, TypeError):
         return False
     return True
-
-

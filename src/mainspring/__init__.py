@@ -63,6 +63,7 @@ _WORDS = (
     "runbook",
     "suite",
     "version",
+    "watch",
 )
 
 __all__ = [  # noqa: PLE0604  the words are chosen above, once

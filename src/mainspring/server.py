@@ -47,6 +47,7 @@ UPKEEP = (
     tracking.sweep_runs,
     registry.expire_promotions,
     monitoring.escalate,
+    monitoring.run_schedules,
     administration.tidy,
 )
 """What has to be done as time passes, whether or not anything happens."""

@@ -26,6 +26,7 @@ SERVICES = (
     "deployment.service",
     "monitoring.service",
     "monitoring.alert_service",
+    "monitoring.schedule_service",
     "retraining.service",
     "incidents.service",
 )

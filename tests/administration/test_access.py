@@ -34,9 +34,7 @@ EVERY = pytest.mark.parametrize("operation", OPERATIONS.values(), ids=list(OPERA
 
 
 @pytest.fixture(scope="module")
-def shared(
-    sqlite_template: Template, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[App]:
+def shared(sqlite_template: Template, tmp_path_factory: pytest.TempPathFactory) -> Iterator[App]:
     """One application for all: permissions do not depend on what is in the database."""
     home = tmp_path_factory.mktemp("access")
     shutil.copy(sqlite_template.place, home / "mainspring.db")

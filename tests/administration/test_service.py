@@ -179,9 +179,7 @@ def test_nobody_disables_themselves(clients: Clients) -> None:
         clients.admin.call(contract.disable_person, NamePerson(name="ada"))
 
 
-def test_a_person_without_any_role_sees_no_workspace(
-    clients: Clients, sign_in: SignIn
-) -> None:
+def test_a_person_without_any_role_sees_no_workspace(clients: Clients, sign_in: SignIn) -> None:
     add(clients, "zoe")
     client = sign_in(token_for(clients, "zoe").token)
 
@@ -245,9 +243,7 @@ def test_roles_elsewhere_allow_nothing_here(
         story.open_run(clients.viewer)
 
 
-def test_the_same_person_added_at_once_is_added_once(
-    app: App, tokens: dict[str, str]
-) -> None:
+def test_the_same_person_added_at_once_is_added_once(app: App, tokens: dict[str, str]) -> None:
     places = [local_client(app, tokens["ada"]), story.elsewhere(app, tokens)]
 
     answers = at_once(
@@ -273,9 +269,7 @@ def test_who_may_predict_is_known_by_hash(app: App, tokens: dict[str, str]) -> N
     assert token_hash(tokens["vera"]) not in found
 
 
-def test_an_expired_token_does_not_predict(
-    app: App, tokens: dict[str, str], clock: Clock
-) -> None:
+def test_an_expired_token_does_not_predict(app: App, tokens: dict[str, str], clock: Clock) -> None:
     request = CreateToken(owner="dora", days=1)
     clock.advance(days=-2)
     admin = local_client(app, tokens["ada"])
@@ -284,9 +278,7 @@ def test_an_expired_token_does_not_predict(
     assert token_hash(made.token) not in hashes(app)
 
 
-def test_a_token_made_elsewhere_does_not_predict_here(
-    app: App, tokens: dict[str, str]
-) -> None:
+def test_a_token_made_elsewhere_does_not_predict_here(app: App, tokens: dict[str, str]) -> None:
     elsewhere = story.elsewhere(app, tokens)
     made = elsewhere.call(contract.create_token, CreateToken(owner="dora"))
 

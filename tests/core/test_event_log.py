@@ -75,7 +75,9 @@ def test_swapped_events_are_found(log: int, app: App, clients: Clients) -> None:
 
 
 def test_a_cut_tail_is_found(log: int, app: App, clients: Clients) -> None:
-    change(app, f"delete from job where event_id in (select id from event where sequence > {log - 2})")
+    change(
+        app, f"delete from job where event_id in (select id from event where sequence > {log - 2})"
+    )
     change(app, f"delete from event where sequence > {log - 2}")
 
     assert verify(clients.viewer).first_bad == log - 1

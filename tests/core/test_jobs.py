@@ -107,9 +107,7 @@ def test_a_finished_job_is_gone(job: None, app: App, clients: Clients) -> None:
     assert pending(clients) == []
 
 
-def test_who_lost_the_lease_does_not_finish_the_job(
-    job: None, app: App, clients: Clients
-) -> None:
+def test_who_lost_the_lease_does_not_finish_the_job(job: None, app: App, clients: Clients) -> None:
     late = claim(app, "one")
     claim(app, "two", LEASE + SECOND)
     assert late is not None
@@ -217,7 +215,9 @@ def fails(times: float) -> tuple[React, list[int]]:
     return react, attempts
 
 
-def test_a_reaction_is_done(app: App, clients: Clients, lane: LaneThread, reactions: object) -> None:
+def test_a_reaction_is_done(
+    app: App, clients: Clients, lane: LaneThread, reactions: object
+) -> None:
     react, attempts = fails(0)
     jobs.add_reaction(Reaction("test.count", KIND, "server", react))
     disable(clients.admin, "vera")

@@ -38,7 +38,9 @@ def transport() -> str:
 
 
 @pytest.fixture
-def http(url: str, tokens: dict[str, str], caplog: pytest.LogCaptureFixture) -> Iterator[httpx2.Client]:
+def http(
+    url: str, tokens: dict[str, str], caplog: pytest.LogCaptureFixture
+) -> Iterator[httpx2.Client]:
     """A client that sends what it is told; at the end there must be no traceback in the log."""
     headers = {"Authorization": f"Bearer {tokens['ada']}"}
     with httpx2.Client(base_url=url, headers=headers, trust_env=False, verify=False) as client:
@@ -186,7 +188,9 @@ def test_an_unknown_path_is_not_found(http: httpx2.Client, path: str) -> None:
     says(http.get(path), 404, "path")
 
 
-@pytest.mark.parametrize(("verb", "path"), [("DELETE", "runs"), ("PUT", "runs"), ("PATCH", "whoami")])
+@pytest.mark.parametrize(
+    ("verb", "path"), [("DELETE", "runs"), ("PUT", "runs"), ("PATCH", "whoami")]
+)
 def test_an_unknown_method_is_refused(http: httpx2.Client, verb: str, path: str) -> None:
     answer = http.request(verb, f"{API}/{path}")
 

@@ -82,7 +82,9 @@ def tracebacks() -> Iterator[list[str]]:
 def point_at(case: schemathesis.Case, world: World) -> None:
     """Let a valid request be about something that there is."""
     names = world.names()
-    case.path_parameters.update({name: names[name] for name in case.path_parameters if name in names})
+    case.path_parameters.update(
+        {name: names[name] for name in case.path_parameters if name in names}
+    )
     if isinstance(case.body, dict):
         case.body.update({name: names[name] for name in case.body if name in names})
 

@@ -9,6 +9,7 @@ import pytest
 
 from mainspring.administration import contract as administration
 from mainspring.administration.contract import ListEvents
+from mainspring.demo import own_words as own
 from mainspring.deployment import contract as deployments
 from mainspring.deployment.contract import NameDeployment
 from mainspring.interfaces.sdk.client import Client
@@ -70,6 +71,11 @@ def test_the_chapter_has_the_blocks_that_are_run() -> None:
         "MAINSPRING_TOKEN=$ADA_TOKEN",
     ]
     assert commands()[0] == "mainspring up\n"
+
+
+def test_the_demo_prints_the_same_lines() -> None:
+    assert files() == {"recipe.py": own.RECIPE, "loop.py": own.LOOP}
+    assert commands()[1] == own.SHELL
 
 
 def test_the_readme_closes_the_loop(server: Server, tmp_path: Path) -> None:

@@ -111,9 +111,7 @@ def test_a_policy_does_not_decide_for_a_riskier_model(clients: Clients) -> None:
 def test_a_policy_revoked_while_checks_run_leaves_it_to_people(clients: Clients) -> None:
     story.declare(clients.developer)
     standing(clients)
-    promotion = story.ask(
-        clients.service, story.version(clients.service).number, policy=POLICY
-    )
+    promotion = story.ask(clients.service, story.version(clients.service).number, policy=POLICY)
     clients.approver.call(contract.revoke_policy, NamePolicy(policy=POLICY))
 
     assert story.say(clients.service, promotion.id).state == "waiting"

@@ -70,9 +70,7 @@ def test_registering_the_same_trained_model_again_answers_its_version(clients: C
     assert show(clients).versions == 1
 
 
-def test_registrations_at_once_get_numbers_without_gaps(
-    app: App, tokens: dict[str, str]
-) -> None:
+def test_registrations_at_once_get_numbers_without_gaps(app: App, tokens: dict[str, str]) -> None:
     client = local_client(app, tokens["dora"])
     trained = [story.train(client)[1] for _ in range(8)]
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import textwrap
 import time
 
 import msgspec
@@ -11,6 +12,7 @@ import numpy as np
 from mainspring.core.errors import Unavailable
 from mainspring.demo.arguments import DemoArguments
 from mainspring.demo.flights import NIGHT_MICROS, Flights, load_flights
+from mainspring.demo.own_words import LOOP, RECIPE, SHELL
 from mainspring.demo.report import Report, report
 from mainspring.demo.setting import MODEL, Setting, moment, prepare
 from mainspring.demo.stage import Stage
@@ -129,6 +131,10 @@ def _finish(setting: Setting, traffic: Traffic, watch: Watch, end: int) -> None:
     _await_retraining(watch)
 
 
+def _indented(text: str) -> str:
+    return textwrap.indent(text, "  ")
+
+
 def _say_what_next(stage: Stage) -> None:
     home = stage.home.folder
     sys.stdout.write(
@@ -145,6 +151,13 @@ The server is still up: {stage.url}  (home {home})
   mainspring events list --model {MODEL}   the whole story in order
   mainspring down                                stop it
 
-The same loop in your own Python: see "In your own words" in the README.
-"""
+The same loop in your own Python, against this server. recipe.py:
+
+{_indented(RECIPE)}
+loop.py:
+
+{_indented(LOOP)}
+and then, with a second person to approve:
+
+{_indented(SHELL)}"""
     )

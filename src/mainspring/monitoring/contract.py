@@ -194,6 +194,34 @@ class CloseWindows(Request, frozen=True, kw_only=True):
     """Over how many days performance is judged; drift is judged day by day."""
 
 
+class Schedule(msgspec.Struct, frozen=True, kw_only=True):
+    """How often the days of a deployment are measured by themselves."""
+
+    deployment: str
+    every_minutes: float
+    label_delay_hours: float
+    day_starts_at_hour: float
+    performance_days: int
+    next_at: dt.datetime
+    set_by: str
+
+
+class SetSchedule(Request, frozen=True, kw_only=True):
+    """Measure the days that have ended, every so often, by the server's clock."""
+
+    deployment: Name
+    every_minutes: Annotated[float, msgspec.Meta(ge=1, le=100_000)] = 60
+    label_delay_hours: Annotated[float, msgspec.Meta(ge=0, le=10_000)] = 24
+    day_starts_at_hour: Annotated[float, msgspec.Meta(ge=0, lt=24)] = 0
+    performance_days: Annotated[int, msgspec.Meta(ge=1, le=366)] = 7
+
+
+class NameSchedule(Request, frozen=True, kw_only=True):
+    """The schedule of a deployment."""
+
+    deployment: Name
+
+
 class RecordWindow(Request, frozen=True, kw_only=True):
     """What was measured in one window."""
 
@@ -260,6 +288,24 @@ count_labels = Operation(
 close_windows = Operation(
     "monitor.run", "POST", "/deployments/{deployment}/windows/due", CloseWindows, Done,
     allow="monitor", summary="Measure the days that have ended and read the monitors.",
+)  # fmt: skip
+set_schedule = Operation(
+    "monitor.schedule", "PUT", "/deployments/{deployment}/monitoring-schedule", SetSchedule,
+    Schedule,
+    allow="monitor", summary="Measure a deployment's days by themselves, every so often.",
+)  # fmt: skip
+drop_schedule = Operation(
+    "monitor.unschedule", "DELETE", "/deployments/{deployment}/monitoring-schedule", NameSchedule,
+    Done,
+    allow="monitor", summary="Stop measuring a deployment's days by themselves.",
+)  # fmt: skip
+list_schedules = Operation(
+    "monitor.schedules", "GET", "/monitoring-schedules", ListAll, list[Schedule],
+    allow="read", summary="List how often deployments are measured.",
+)  # fmt: skip
+run_schedules = Operation(
+    "monitor.run-due", "POST", "/monitoring-schedules/due", Request, Done,
+    allow="operate", summary="Start the measurements that are due.", repeatable=True,
 )  # fmt: skip
 record_window = Operation(
     "monitor.record-window", "POST", "/deployments/{deployment}/windows", RecordWindow, Window,

@@ -102,3 +102,14 @@ alert_table = Table(
     UniqueConstraint("workspace_id", "public_id"),
     Index("ix_alert_state", "workspace_id", "state"),
 )
+schedule_table = Table(
+    "monitoring_schedule",
+    metadata,
+    Column("deployment_id", Key, ForeignKey("deployment.id"), primary_key=True),
+    Column("every_minutes", Double, nullable=False),
+    Column("label_delay_hours", Double, nullable=False),
+    Column("day_starts_at_hour", Double, nullable=False),
+    Column("performance_days", Integer, nullable=False),
+    Column("next_at", Moment, nullable=False),
+    Column("set_by", Text, nullable=False),
+)

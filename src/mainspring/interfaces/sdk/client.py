@@ -18,7 +18,15 @@ from mainspring.interfaces.sdk.connection import connect
 from mainspring.interfaces.sdk.endpoint import Endpoint
 from mainspring.monitoring import contract as monitoring
 from mainspring.monitoring.alert import MonitorKind
-from mainspring.monitoring.contract import DeclareMonitor, Monitor, Runbook, Step, WriteRunbook
+from mainspring.monitoring.contract import (
+    DeclareMonitor,
+    Monitor,
+    Runbook,
+    Schedule,
+    SetSchedule,
+    Step,
+    WriteRunbook,
+)
 from mainspring.registry import contract as registry
 from mainspring.registry.contract import (
     CheckSpec,
@@ -244,6 +252,23 @@ class Client:
             escalation=[Step(after_minutes=0, notify=list(notify))],
         )
         return self.call(monitoring.declare_monitor, request)
+
+    def watch(
+        self,
+        deployment: str,
+        *,
+        every_minutes: float = 60,
+        label_delay_hours: float = 24,
+        day_starts_at_hour: float = 0,
+    ) -> Schedule:
+        """Have the days of a deployment measured by themselves, once their labels had time to come."""
+        request = SetSchedule(
+            deployment=deployment,
+            every_minutes=every_minutes,
+            label_delay_hours=label_delay_hours,
+            day_starts_at_hour=day_starts_at_hour,
+        )
+        return self.call(monitoring.set_schedule, request)
 
     def retrain_policy(  # noqa: PLR0913  each is a brake that users set by name
         self,

@@ -65,12 +65,20 @@ class Endpoint:
         return self._http.post(path, content=body, headers=headers)
 
     def log_truth(
-        self, truth: Mapping[str, float], *, event_time: dt.datetime | None = None
+        self,
+        truth: Mapping[str, float],
+        *,
+        event_time: dt.datetime | Mapping[str, dt.datetime] | None = None,
     ) -> int:
-        """Tell what turned out to be true, by request id; answers how many were news."""
-        at = event_time or utc_now()
+        """Tell what turned out to be true, by request id; answers how many were news.
+
+        `event_time` is when it became known, for all or by request id; now if not given.
+        """
+        times = event_time if isinstance(event_time, Mapping) else {}
+        same = event_time if isinstance(event_time, dt.datetime) else utc_now()
         labels = [
-            Label(request_id=key, value=float(value), event_time=at) for key, value in truth.items()
+            Label(request_id=key, value=float(value), event_time=times.get(key, same))
+            for key, value in truth.items()
         ]
         request = RecordLabels(deployment=self.name, labels=labels)
         return self._client.call(monitoring.record_labels, request).count

@@ -665,6 +665,24 @@ def upgrade() -> None:
     )
     op.create_index("ix_promotion_version_id", "promotion", ["version_id"], unique=False)
     op.create_table(
+        "monitoring_schedule",
+        sa.Column(
+            "deployment_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False
+        ),
+        sa.Column("every_minutes", sa.Double(), nullable=False),
+        sa.Column("label_delay_hours", sa.Double(), nullable=False),
+        sa.Column("day_starts_at_hour", sa.Double(), nullable=False),
+        sa.Column("performance_days", sa.Integer(), nullable=False),
+        sa.Column("next_at", sa.BigInteger(), nullable=False),
+        sa.Column("set_by", sa.Text(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["deployment_id"],
+            ["deployment.id"],
+            name=op.f("fk_monitoring_schedule_deployment_id_deployment"),
+        ),
+        sa.PrimaryKeyConstraint("deployment_id", name=op.f("pk_monitoring_schedule")),
+    )
+    op.create_table(
         "reading",
         sa.Column(
             "window_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False
@@ -863,6 +881,7 @@ def downgrade() -> None:
     op.drop_index("ix_event_model", table_name="event")
     op.drop_index("ix_event_kind", table_name="event")
     op.drop_table("event")
+    op.drop_table("monitoring_schedule")
     op.drop_table("deployment")
     op.drop_table("dataset")
     op.drop_table("workspace")
