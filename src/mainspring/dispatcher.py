@@ -208,7 +208,12 @@ class ChildLaneThread(LaneThread):
                 stdout=subprocess.PIPE,
                 stderr=output,
                 text=True,
-                env=clean_environment(MAINSPRING_TOKEN=self._child_token, MAINSPRING_URL=self._url),
+                env=clean_environment(
+                    MAINSPRING_TOKEN=self._child_token,
+                    MAINSPRING_URL=self._url,
+                    # Threads that wait must not spin: the server and the data planes need the cores.
+                    OMP_WAIT_POLICY="PASSIVE",
+                ),
             )
 
 

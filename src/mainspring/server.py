@@ -28,6 +28,7 @@ from mainspring.core.clock import utc_now
 from mainspring.core.errors import Conflict, Invalid, MainspringError
 from mainspring.core.home import Home, RunningServer
 from mainspring.core.ids import new_id
+from mainspring.core.memory import give_back, use_few_heaps
 from mainspring.core.operation import Request
 from mainspring.core.settings import Settings
 from mainspring.deployment.supervisor import Supervisor
@@ -60,6 +61,7 @@ def serve(settings: Settings) -> int:
     logging.basicConfig(
         level=logging.WARNING, format="%(asctime)s %(levelname)s %(name)s: %(message)s"
     )
+    use_few_heaps()
     home = Home(settings.home)
     with home.writing(), _listener(settings) as listener:
         app = App(settings)
@@ -230,6 +232,7 @@ class Caretaker(threading.Thread):
             due = waited >= UPKEEP_S
             if due:
                 waited = 0.0
+                give_back()
             for workspace in self._workspaces():
                 self._guard(workspace, due=due)
 
