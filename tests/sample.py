@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any, get_args
 
 import msgspec
 
 from mainspring.core.operation import Operation
 
-CANDIDATES = (
+CANDIDATES: tuple[object, ...] = (
     "x",
     "0" * 32,
     f"sha256:{'0' * 64}",
@@ -58,7 +57,7 @@ def _inside(kind: Any) -> list[object]:
     for part in _parts(kind):
         if isinstance(part, type) and issubclass(part, msgspec.Struct):
             found += [[_fields(part)], _fields(part)]
-    return found + [["x"], ["log"]]
+    return [*found, ["x"], ["log"]]
 
 
 def _parts(kind: Any) -> list[Any]:

@@ -20,6 +20,7 @@ from mainspring.core.ids import new_id
 from mainspring.core.jobs import BACKOFF, LEASE, MAX_ATTEMPTS, Job, Reaction
 from mainspring.core.operation import Client, FileClient
 from mainspring.dispatcher import MAX_ATTEMPTS_REFUSED, LaneThread
+from mainspring.registry import contract as registry
 from mainspring.retraining import contract as retraining
 from tests import story
 from tests.house import Clients, at_once, local_client, wait_until
@@ -306,7 +307,7 @@ def test_a_reaction_that_is_done_again_after_a_crash_has_one_effect(
     app: App, clients: Clients, tokens: dict[str, str], reactions: object
 ) -> None:
     def react(client: Client, event: Event) -> None:
-        client.call(story.registry.declare_suite, story.registry.DeclareSuite(model="m", checks=[]))
+        client.call(registry.declare_suite, registry.DeclareSuite(model="m", checks=[]))
         story.open_run(client)
         request = retraining.RequestRetraining(model=story.MODEL, reason="crash test")
         client.call(retraining.request_retraining, request)

@@ -17,12 +17,14 @@ from mainspring.core.blobs import digest_of
 from mainspring.core.errors import Corrupt, Forbidden, Invalid, NotFound, Unreachable
 from mainspring.core.operation import FileClient, Operation
 from mainspring.interfaces.http.api import MAX_BODY, Served, http_api
+from mainspring.registry import contract as registry
 from tests import story
 from tests.house import Clients, local_client, remote_client
 from tests.story import MODEL
 
 API = "/api/v1/workspaces/default"
 RUN = "0" * 32
+POINT = {"key": "a", "value": 1, "at": "2013-01-01T00:00:00Z"}
 
 
 @pytest.fixture
@@ -110,13 +112,13 @@ def test_a_bad_field_is_named(http: httpx2.Client, body: dict[str, Any], field: 
 @pytest.mark.parametrize(
     ("body", "field"),
     [
-        ({"points": [{"key": "a", "value": 1, "at": "2013-01-01T00:00:00Z", "x": 1}]}, "points[0].x"),
+        ({"points": [{**POINT, "x": 1}]}, "points[0].x"),
         ({"points": [{"key": "a", "value": 1}]}, "points[0].at"),
-        ({"points": [{"key": "a\x00", "value": 1, "at": "2013-01-01T00:00:00Z"}]}, "points[0].key"),
-        ({"points": [{"key": "a", "value": "big", "at": "2013-01-01T00:00:00Z"}]}, "points[0].value"),
-        ({"points": [{"key": "a", "value": 1, "at": "2013-01-01T00:00:00Z", "step": 2**63}]}, "points[0].step"),
-        ({"points": [{"key": "a", "value": 1, "at": "2013-01-01T00:00:00Z", "step": 10**40}]}, "points[0].step"),
-        ({"points": [{"key": "a", "value": 10**400, "at": "2013-01-01T00:00:00Z"}]}, "points[0].value"),
+        ({"points": [{**POINT, "key": "a\x00"}]}, "points[0].key"),
+        ({"points": [{**POINT, "value": "big"}]}, "points[0].value"),
+        ({"points": [{**POINT, "step": 2**63}]}, "points[0].step"),
+        ({"points": [{**POINT, "step": 10**40}]}, "points[0].step"),
+        ({"points": [{**POINT, "value": 10**400}]}, "points[0].value"),
         ({"params": {"a": 1}}, "params[...]"),
         ({"params": {"a\x00": "1"}}, "params"),
         ({"params": {"a": "\x00"}}, "params[...]"),
@@ -220,8 +222,8 @@ def test_a_huge_body_without_a_length_is_refused(http: httpx2.Client) -> None:
     says(http.post(f"{API}/runs", content=pieces), 413, "body")
 
 
-@pytest.mark.parametrize("request_id", ["a b", "x" * 201, "é".encode("latin-1")])
-def test_a_bad_request_id_is_refused(http: httpx2.Client, request_id: str | bytes) -> None:
+@pytest.mark.parametrize("request_id", ["a b", "x" * 201, "\t"])
+def test_a_bad_request_id_is_refused(http: httpx2.Client, request_id: str) -> None:
     answer = http.get(f"{API}/whoami", headers={"X-Request-Id": request_id})
 
     says(answer, 400, "X-Request-Id")
@@ -385,11 +387,11 @@ def test_a_file_that_was_changed_on_disk_is_not_given_out(
 def test_both_clients_refuse_with_the_same_error(
     app: App, clients: Clients, tokens: dict[str, str]
 ) -> None:
-    request = story.registry.NameModel(model=f"no-{MODEL}")
+    request = registry.NameModel(model=f"no-{MODEL}")
     seen = []
     for client in (local_client(app, tokens["vera"]), clients.viewer):
         with pytest.raises(NotFound) as caught:
-            client.call(story.registry.show_model, request)
+            client.call(registry.show_model, request)
         seen.append(caught.value.as_json())
 
     assert seen[0] == seen[1]

@@ -79,9 +79,9 @@ def tracebacks() -> Iterator[list[str]]:
     logging.getLogger().removeHandler(handler)
 
 
-def point_at(case: schemathesis.Case, world: World) -> None:
+def point_at(case: schemathesis.Case[Any], world: World) -> None:
     """Let a valid request be about something that there is."""
-    names = world.names()
+    names: dict[str, Any] = world.names()
     case.path_parameters.update(
         {name: names[name] for name in case.path_parameters if name in names}
     )
@@ -97,7 +97,7 @@ def names_its_trouble(error: dict[str, Any]) -> bool:
 @SCHEMA.parametrize()
 @FEW
 def test_the_server_keeps_to_its_document(
-    case: schemathesis.Case, place: tuple[str, World, dict[str, str]], tracebacks: list[str]
+    case: schemathesis.Case[Any], place: tuple[str, World, dict[str, str]], tracebacks: list[str]
 ) -> None:
     url, world, tokens = place
     if case.meta is not None and case.meta.generation.mode.is_positive:

@@ -39,14 +39,14 @@ def test_drift_at_its_threshold_does_not_breach() -> None:
 
 
 @pytest.mark.parametrize(("high", "breached"), [(0.69, True), (0.71, False)])
-def test_an_auc_breaches_when_its_whole_interval_is_below(high: float, breached: bool) -> None:
+def test_an_auc_breaches_when_its_whole_interval_is_below(high: float, *, breached: bool) -> None:
     found = read(performance("auc", 0.7), interval("auc", 0.65, 0.6, high))
 
     assert found.breached == breached
 
 
 @pytest.mark.parametrize(("low", "breached"), [(0.71, True), (0.69, False)])
-def test_an_error_breaches_when_its_whole_interval_is_above(low: float, breached: bool) -> None:
+def test_an_error_breaches_when_its_whole_interval_is_above(low: float, *, breached: bool) -> None:
     found = read(performance("log_loss", 0.7), interval("log_loss", 0.75, low, 0.8))
 
     assert found.breached == breached
@@ -74,7 +74,7 @@ def test_nothing_measured_at_all_says_so() -> None:
         ([False, True, True, False], True),
     ],
 )
-def test_n_of_the_last_m_windows_fire(breaches: list[bool], expected: bool) -> None:
+def test_n_of_the_last_m_windows_fire(breaches: list[bool], *, expected: bool) -> None:
     assert fires(TWO_OF_THREE, breaches) == expected
 
 
@@ -87,7 +87,7 @@ def test_n_of_the_last_m_windows_fire(breaches: list[bool], expected: bool) -> N
         ([False, True, False, False], False),
     ],
 )
-def test_m_quiet_windows_in_a_row_calm(breaches: list[bool], expected: bool) -> None:
+def test_m_quiet_windows_in_a_row_calm(breaches: list[bool], *, expected: bool) -> None:
     assert calms(TWO_OF_THREE, breaches) == expected
 
 

@@ -97,7 +97,7 @@ class Gate(RuleBasedStateMachine):
         self.approve_policy(four[1], "first", keep=True)
 
     @rule(who=PEOPLE, approvals=some.integers(1, 2), late=some.booleans())
-    def declare(self, who: str, approvals: int, late: bool) -> None:
+    def declare(self, who: str, approvals: int, *, late: bool) -> None:
         checks = ["performance", "latency"] if late else ["performance"]
         client = local_client(self.app, self.tokens[who])
         with contextlib.suppress(MainspringError):
@@ -105,8 +105,8 @@ class Gate(RuleBasedStateMachine):
 
     @precondition(lambda self: len(self.trained) < 3)
     @rule(who=PEOPLE, registrar=PEOPLE, attested=MOSTLY, complete=MOSTLY)
-    def train(self, who: str, registrar: str, attested: bool, complete: bool) -> None:
-        more = {} if complete else {"code": {}}
+    def train(self, who: str, registrar: str, *, attested: bool, complete: bool) -> None:
+        more: dict[str, Any] = {} if complete else {"code": {}}
         client = local_client(self.app, self.tokens[who])
         _, trained = story.train(client, attested=attested, **more)
         story.register(local_client(self.app, self.tokens[registrar]), trained)
@@ -130,7 +130,7 @@ class Gate(RuleBasedStateMachine):
         self.attempt(who, contract.request_promotion, request)
 
     @rule(place=PLACES, check=some.sampled_from(["performance", "latency"]), passed=MOSTLY)
-    def say(self, place: int, check: str, passed: bool) -> None:
+    def say(self, place: int, check: str, *, passed: bool) -> None:
         for promotion in self.newest(place):
             with contextlib.suppress(MainspringError):
                 story.say(self.people.service, promotion, check, "passed" if passed else "failed")
@@ -141,7 +141,7 @@ class Gate(RuleBasedStateMachine):
             self.say(place, check, passed=True)
 
     @rule(who=PEOPLE, place=PLACES, yes=MOSTLY)
-    def decide(self, who: str, place: int, yes: bool) -> None:
+    def decide(self, who: str, place: int, *, yes: bool) -> None:
         for promotion in self.newest(place):
             decision: Literal["approve", "reject"] = "approve" if yes else "reject"
             request = contract.Decide(promotion=promotion, decision=decision, reason="seen")
@@ -164,7 +164,7 @@ class Gate(RuleBasedStateMachine):
         self.attempt(who, contract.propose_policy, request)
 
     @rule(who=PEOPLE, name=POLICIES, keep=MOSTLY)
-    def approve_policy(self, who: str, name: str, keep: bool) -> None:
+    def approve_policy(self, who: str, name: str, *, keep: bool) -> None:
         operation = contract.approve_policy if keep else contract.revoke_policy
         self.attempt(who, operation, NamePolicy(policy=name))
 
@@ -174,7 +174,7 @@ class Gate(RuleBasedStateMachine):
         self.attempt(who, contract.describe_model, DescribeModel(model=MODEL, risk_tier=tier))
 
     @rule(who=some.sampled_from(["dora", "paul", "petra"]), give=MOSTLY)
-    def change_role(self, who: str, give: bool) -> None:
+    def change_role(self, who: str, *, give: bool) -> None:
         operation = administration.grant_role if give else administration.revoke_role
         self.attempt("ada", operation, GrantRole(person=who, role="approver"))
 
@@ -235,7 +235,7 @@ class Gate(RuleBasedStateMachine):
 def test_nothing_enters_production_past_its_gate(sqlite_template: Template) -> None:
     TEMPLATE[:] = [sqlite_template]
 
-    run_state_machine_as_test(  # type: ignore[no-untyped-call]
+    run_state_machine_as_test(
         Gate,
         settings=settings(
             max_examples=25,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from mainspring.administration import contract as administration
@@ -24,12 +26,12 @@ from tests.story import MODEL
 POLICY = "monthly"
 
 
-def propose(clients: Clients, **more: int) -> Policy:
+def propose(clients: Clients, **more: Any) -> Policy:
     request = ProposePolicy(name=POLICY, model=MODEL, **more)
     return clients.developer.call(contract.propose_policy, request)
 
 
-def standing(clients: Clients, **more: int) -> None:
+def standing(clients: Clients, **more: Any) -> None:
     """A policy that a second person approved."""
     propose(clients, **more)
     clients.approver.call(contract.approve_policy, NamePolicy(policy=POLICY))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from itertools import pairwise
 
 import pytest
 
@@ -69,12 +70,12 @@ def test_a_success_starts_the_count_again() -> None:
     assert held("failed", "done", "failed") == []
 
 
-@pytest.mark.parametrize(("before", "after"), list(zip(ORDER, ORDER[1:], strict=False)))
+@pytest.mark.parametrize(("before", "after"), list(pairwise(ORDER)))
 def test_a_retraining_goes_forward(before: str, after: str) -> None:
     assert may_advance(before, after)
 
 
-@pytest.mark.parametrize(("after", "before"), list(zip(ORDER, ORDER[1:], strict=False)))
+@pytest.mark.parametrize(("after", "before"), list(pairwise(ORDER)))
 def test_a_retraining_does_not_go_back(before: str, after: str) -> None:
     assert not may_advance(before, after)
 

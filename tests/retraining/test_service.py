@@ -9,6 +9,7 @@ from mainspring.administration.contract import GrantRole
 from mainspring.core.errors import Blocked, Conflict, Invalid, NotFound
 from mainspring.core.ids import new_id
 from mainspring.core.operation import Request
+from mainspring.monitoring.contract import Alert
 from mainspring.registry import contract as registry
 from mainspring.registry.contract import DescribeModel, NamePolicy, ProposePolicy
 from mainspring.retraining import contract, reactions
@@ -74,32 +75,32 @@ def now(clients: Clients, reason: str = "new data") -> Retraining:
 
 
 @pytest.fixture
-def alert(clients: Clients) -> watch.Alert:
+def alert(clients: Clients) -> Alert:
     """An alert of the performance monitor."""
     return watch.raised(clients)
 
 
-def test_without_a_policy_an_alert_starts_nothing(clients: Clients, alert: watch.Alert) -> None:
+def test_without_a_policy_an_alert_starts_nothing(clients: Clients, alert: Alert) -> None:
     react(clients)
 
     assert states(clients) == []
 
 
-def test_level_0_starts_nothing(clients: Clients, alert: watch.Alert) -> None:
+def test_level_0_starts_nothing(clients: Clients, alert: Alert) -> None:
     set_level(clients, 0)
     react(clients)
 
     assert states(clients) == []
 
 
-def test_level_1_proposes(clients: Clients, alert: watch.Alert) -> None:
+def test_level_1_proposes(clients: Clients, alert: Alert) -> None:
     set_level(clients, 1)
     react(clients)
 
     assert states(clients) == ["proposed"]
 
 
-def test_level_2_starts_by_itself(clients: Clients, alert: watch.Alert) -> None:
+def test_level_2_starts_by_itself(clients: Clients, alert: Alert) -> None:
     set_level(clients, 2)
     react(clients)
 
@@ -108,7 +109,7 @@ def test_level_2_starts_by_itself(clients: Clients, alert: watch.Alert) -> None:
     assert retraining.event_time == alert.event_time
 
 
-def test_level_3_starts_by_itself(clients: Clients, alert: watch.Alert) -> None:
+def test_level_3_starts_by_itself(clients: Clients, alert: Alert) -> None:
     standing_policy(clients)
     set_level(clients, 3, policy=POLICY)
     react(clients)
@@ -116,13 +117,13 @@ def test_level_3_starts_by_itself(clients: Clients, alert: watch.Alert) -> None:
     assert states(clients) == ["requested"]
 
 
-def test_level_3_needs_a_standing_policy(clients: Clients, alert: watch.Alert) -> None:
+def test_level_3_needs_a_standing_policy(clients: Clients, alert: Alert) -> None:
     with pytest.raises(Blocked) as caught:
         set_level(clients, 3)
     assert caught.value.field == "policy"
 
 
-def test_level_3_needs_an_approved_policy(clients: Clients, alert: watch.Alert) -> None:
+def test_level_3_needs_an_approved_policy(clients: Clients, alert: Alert) -> None:
     request = ProposePolicy(name=POLICY, model=MODEL)
     clients.developer.call(registry.propose_policy, request)
 
@@ -131,7 +132,7 @@ def test_level_3_needs_an_approved_policy(clients: Clients, alert: watch.Alert) 
 
 
 def test_level_3_needs_a_policy_that_has_not_expired(
-    clients: Clients, alert: watch.Alert, clock: Clock
+    clients: Clients, alert: Alert, clock: Clock
 ) -> None:
     standing_policy(clients, days=5)
     clock.advance(days=6)
@@ -140,7 +141,7 @@ def test_level_3_needs_a_policy_that_has_not_expired(
         set_level(clients, 3, policy=POLICY)
 
 
-def test_level_3_is_for_low_risk_alone(clients: Clients, alert: watch.Alert) -> None:
+def test_level_3_is_for_low_risk_alone(clients: Clients, alert: Alert) -> None:
     standing_policy(clients)
     describe = DescribeModel(model=MODEL, risk_tier="high")
     clients.developer.call(registry.describe_model, describe)
@@ -149,7 +150,7 @@ def test_level_3_is_for_low_risk_alone(clients: Clients, alert: watch.Alert) -> 
         set_level(clients, 3, policy=POLICY)
 
 
-def test_a_policy_is_replaced_by_the_next(clients: Clients, alert: watch.Alert) -> None:
+def test_a_policy_is_replaced_by_the_next(clients: Clients, alert: Alert) -> None:
     set_level(clients, 2)
     set_level(clients, 1)
 
@@ -164,14 +165,14 @@ def test_a_policy_is_for_a_model_that_there_is(clients: Clients) -> None:
     assert caught.value.field == "model"
 
 
-def test_an_alert_of_another_kind_starts_nothing(clients: Clients, alert: watch.Alert) -> None:
+def test_an_alert_of_another_kind_starts_nothing(clients: Clients, alert: Alert) -> None:
     set_level(clients, 2, triggers=["data_drift"])
     react(clients)
 
     assert states(clients) == []
 
 
-def test_an_alert_told_twice_starts_once(clients: Clients, alert: watch.Alert) -> None:
+def test_an_alert_told_twice_starts_once(clients: Clients, alert: Alert) -> None:
     set_level(clients, 2)
     react(clients)
     react(clients)
@@ -179,7 +180,7 @@ def test_an_alert_told_twice_starts_once(clients: Clients, alert: watch.Alert) -
     assert states(clients) == ["requested"]
 
 
-def test_the_cooldown_runs_by_the_clock_of_the_data(clients: Clients, alert: watch.Alert) -> None:
+def test_the_cooldown_runs_by_the_clock_of_the_data(clients: Clients, alert: Alert) -> None:
     set_level(clients, 2, cooldown_days=10)
     react(clients)
     advance(clients, retraining=listed(clients)[0].id, state="done")
@@ -190,7 +191,7 @@ def test_the_cooldown_runs_by_the_clock_of_the_data(clients: Clients, alert: wat
     assert states(clients) == ["requested", "done"]
 
 
-def test_what_holds_a_retraining_back_is_an_event(clients: Clients, alert: watch.Alert) -> None:
+def test_what_holds_a_retraining_back_is_an_event(clients: Clients, alert: Alert) -> None:
     set_level(clients, 2)
     react(clients)
     another_alert(clients, 30)
@@ -199,7 +200,7 @@ def test_what_holds_a_retraining_back_is_an_event(clients: Clients, alert: watch
     assert event.facts["reasons"] == ["a retraining of the model is under way"]
 
 
-def test_after_too_many_in_vain_a_person_has_to_look(clients: Clients, alert: watch.Alert) -> None:
+def test_after_too_many_in_vain_a_person_has_to_look(clients: Clients, alert: Alert) -> None:
     set_level(clients, 2, cooldown_days=0, max_attempts=1)
     react(clients)
     advance(clients, retraining=listed(clients)[0].id, state="refused")
@@ -208,9 +209,7 @@ def test_after_too_many_in_vain_a_person_has_to_look(clients: Clients, alert: wa
     assert states(clients) == ["refused"]
 
 
-def test_a_person_may_start_one_in_spite_of_the_brakes(
-    clients: Clients, alert: watch.Alert
-) -> None:
+def test_a_person_may_start_one_in_spite_of_the_brakes(clients: Clients, alert: Alert) -> None:
     set_level(clients, 2, cooldown_days=1000, max_attempts=1)
     react(clients)
     advance(clients, retraining=listed(clients)[0].id, state="failed")
@@ -218,7 +217,7 @@ def test_a_person_may_start_one_in_spite_of_the_brakes(
     assert now(clients).state == "requested"
 
 
-def test_two_at_once_are_too_many_for_a_person_too(clients: Clients, alert: watch.Alert) -> None:
+def test_two_at_once_are_too_many_for_a_person_too(clients: Clients, alert: Alert) -> None:
     set_level(clients, 0)
     now(clients)
 
@@ -226,7 +225,7 @@ def test_two_at_once_are_too_many_for_a_person_too(clients: Clients, alert: watc
         now(clients, "once more")
 
 
-def test_a_proposal_waits_for_a_person(clients: Clients, alert: watch.Alert) -> None:
+def test_a_proposal_waits_for_a_person(clients: Clients, alert: Alert) -> None:
     set_level(clients, 1)
     react(clients)
     (proposed,) = listed(clients)
@@ -236,7 +235,7 @@ def test_a_proposal_waits_for_a_person(clients: Clients, alert: watch.Alert) -> 
     assert (accepted.state, accepted.requested_by) == ("requested", "dora")
 
 
-def test_what_was_not_proposed_cannot_be_accepted(clients: Clients, alert: watch.Alert) -> None:
+def test_what_was_not_proposed_cannot_be_accepted(clients: Clients, alert: Alert) -> None:
     set_level(clients, 2)
     react(clients)
     (requested,) = listed(clients)
@@ -245,14 +244,14 @@ def test_what_was_not_proposed_cannot_be_accepted(clients: Clients, alert: watch
         clients.developer.call(contract.accept, NameRetraining(retraining=requested.id))
 
 
-def test_a_retraining_can_be_cancelled(clients: Clients, alert: watch.Alert) -> None:
+def test_a_retraining_can_be_cancelled(clients: Clients, alert: Alert) -> None:
     set_level(clients, 0)
     request = NameRetraining(retraining=now(clients).id)
 
     assert clients.developer.call(contract.cancel, request).state == "cancelled"
 
 
-def test_what_has_ended_cannot_be_cancelled(clients: Clients, alert: watch.Alert) -> None:
+def test_what_has_ended_cannot_be_cancelled(clients: Clients, alert: Alert) -> None:
     set_level(clients, 0)
     request = NameRetraining(retraining=now(clients).id)
     clients.developer.call(contract.cancel, request)
@@ -261,7 +260,7 @@ def test_what_has_ended_cannot_be_cancelled(clients: Clients, alert: watch.Alert
         clients.developer.call(contract.cancel, request)
 
 
-def test_what_comes_too_late_changes_nothing(clients: Clients, alert: watch.Alert) -> None:
+def test_what_comes_too_late_changes_nothing(clients: Clients, alert: Alert) -> None:
     set_level(clients, 0)
     retraining = now(clients)
     clients.developer.call(contract.cancel, NameRetraining(retraining=retraining.id))
@@ -304,7 +303,7 @@ def follow(clients: Clients, kind: str) -> None:
     }[kind](clients.service, event)
 
 
-def test_a_retraining_waits_with_its_promotion(clients: Clients, alert: watch.Alert) -> None:
+def test_a_retraining_waits_with_its_promotion(clients: Clients, alert: Alert) -> None:
     promotion = validated(clients)
     story.say(clients.service, promotion.id)
     follow(clients, "promotion.waiting")
@@ -313,7 +312,7 @@ def test_a_retraining_waits_with_its_promotion(clients: Clients, alert: watch.Al
     assert (retraining.state, retraining.promotion) == ("waiting", promotion.id)
 
 
-def test_a_retraining_is_promoted_with_its_version(clients: Clients, alert: watch.Alert) -> None:
+def test_a_retraining_is_promoted_with_its_version(clients: Clients, alert: Alert) -> None:
     promotion = validated(clients)
     story.say(clients.service, promotion.id)
     story.approve(clients.approver, promotion.id)
@@ -322,7 +321,7 @@ def test_a_retraining_is_promoted_with_its_version(clients: Clients, alert: watc
     assert states(clients) == ["promoted"]
 
 
-def test_a_failed_check_refuses_the_retraining(clients: Clients, alert: watch.Alert) -> None:
+def test_a_failed_check_refuses_the_retraining(clients: Clients, alert: Alert) -> None:
     story.say(clients.service, validated(clients).id, outcome="failed")
     follow(clients, "promotion.failed")
 
@@ -331,16 +330,14 @@ def test_a_failed_check_refuses_the_retraining(clients: Clients, alert: watch.Al
     assert "check 'performance' failed" in retraining.outcome
 
 
-def test_a_rejection_refuses_the_retraining(clients: Clients, alert: watch.Alert) -> None:
+def test_a_rejection_refuses_the_retraining(clients: Clients, alert: Alert) -> None:
     story.approve(clients.approver, validated(clients).id, "reject")
     follow(clients, "promotion.rejected")
 
     assert listed(clients)[0].outcome == "paul: looked at it"
 
 
-def test_an_expiry_refuses_the_retraining(
-    clients: Clients, alert: watch.Alert, clock: Clock
-) -> None:
+def test_an_expiry_refuses_the_retraining(clients: Clients, alert: Alert, clock: Clock) -> None:
     validated(clients)
     clock.advance(days=15)
     clients.service.call(registry.expire_promotions, Request())
@@ -349,7 +346,7 @@ def test_an_expiry_refuses_the_retraining(
     assert states(clients) == ["refused"]
 
 
-def test_a_withdrawal_refuses_the_retraining(clients: Clients, alert: watch.Alert) -> None:
+def test_a_withdrawal_refuses_the_retraining(clients: Clients, alert: Alert) -> None:
     request = registry.NamePromotion(promotion=validated(clients).id)
     clients.developer.call(registry.withdraw, request)
     follow(clients, "promotion.withdrawn")
@@ -357,7 +354,7 @@ def test_a_withdrawal_refuses_the_retraining(clients: Clients, alert: watch.Aler
     assert states(clients) == ["refused"]
 
 
-def test_for_whom_it_was_trained_may_not_approve(clients: Clients, alert: watch.Alert) -> None:
+def test_for_whom_it_was_trained_may_not_approve(clients: Clients, alert: Alert) -> None:
     promotion = validated(clients)
     story.say(clients.service, promotion.id)
 

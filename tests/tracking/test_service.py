@@ -3,27 +3,22 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Callable
 
 import pytest
 
 from mainspring.app import App
-from mainspring.core.blobs import digest_of
 from mainspring.core.clock import EPOCH
 from mainspring.core.errors import Conflict, Invalid, NotFound
 from mainspring.core.ids import new_id
 from mainspring.core.operation import FileClient, Request
 from mainspring.tracking import contract
 from mainspring.tracking.contract import (
-    FileEntry,
     FinishRun,
-    ListDatasets,
     ListRuns,
-    LogArtifact,
-    LogDataset,
     LogRun,
     MetricSummary,
     NameRun,
-    NameTrainedModel,
     OpenRun,
     Point,
     ReadMetric,
@@ -245,19 +240,21 @@ def test_a_run_that_is_heard_of_does_not_crash(clients: Clients, run: str, clock
     assert clients.service.call(contract.sweep_runs, Request()).count == 0
 
 
-@pytest.mark.parametrize("sign", ["heartbeat", "point", "opening"])
+SIGNS: dict[str, Callable[[FileClient, str], object]] = {
+    "heartbeat": lambda client, run: client.call(contract.beat, NameRun(run=run)),
+    "point": lambda client, run: log(client, run, at(1.0)),
+    "opening": lambda client, run: client.call(contract.open_run, OpenRun(id=run)),
+}
+
+
+@pytest.mark.parametrize("sign", sorted(SIGNS))
 def test_a_crashed_run_that_comes_back_resumes(
     clients: Clients, run: str, clock: Clock, sign: str
 ) -> None:
     clock.advance(seconds=61)
     clients.service.call(contract.sweep_runs, Request())
-    developer = clients.developer
 
-    {
-        "heartbeat": lambda: developer.call(contract.beat, NameRun(run=run)),
-        "point": lambda: log(developer, run, at(1.0)),
-        "opening": lambda: developer.call(contract.open_run, OpenRun(id=run)),
-    }[sign]()
+    SIGNS[sign](clients.developer, run)
 
     assert show(clients, run).status == "running"
     assert story.kinds(clients.viewer)[-2:] == ["run.crashed", "run.resumed"]
@@ -305,89 +302,6 @@ def test_a_listed_run_shows_the_last_values(clients: Clients, run: str) -> None:
     (row,) = listed(clients)
 
     assert (row.metrics, row.params) == ({KEY: "NaN"}, {"depth": "7"})
-
-
-def test_a_dataset_is_kept_once_for_all_runs(clients: Clients) -> None:
-    for _ in range(2):
-        story.log_data(clients.developer, story.open_run(clients.developer), "training")
-
-    (dataset,) = clients.viewer.call(contract.list_datasets, ListDatasets())
-
-    assert (dataset.name, dataset.runs) == ("training", 2)
-
-
-def test_one_dataset_may_have_two_roles_in_a_run(clients: Clients, run: str) -> None:
-    roles: list[contract.DatasetRole] = ["training", "validation"]
-    for role in roles:
-        request = LogDataset(
-            run=run, name="d", digest=digest_of(b"d"), role=role, rows=1, columns=[]
-        )
-        clients.developer.call(contract.log_dataset, request)
-
-    assert [dataset.role for dataset in show(clients, run).datasets] == roles
-
-
-def test_the_rows_of_a_dataset_have_to_be_stored_first(clients: Clients, run: str) -> None:
-    digest = digest_of(b"rows")
-    request = LogDataset(
-        run=run, name="d", digest=digest, role="training", rows=1, columns=[], file=digest
-    )
-
-    with pytest.raises(NotFound, match="this workspace has no file") as caught:
-        clients.developer.call(contract.log_dataset, request)
-    assert caught.value.field == "file"
-
-
-def artifact(clients: Clients, run: str, content: bytes) -> FileEntry:
-    file = FileEntry(
-        path="plots/roc.png", digest=story.put(clients.developer, content), size=len(content)
-    )
-    return clients.developer.call(contract.log_artifact, LogArtifact(run=run, file=file))
-
-
-def test_an_artifact_belongs_to_its_run(clients: Clients, run: str) -> None:
-    file = artifact(clients, run, b"picture")
-
-    assert show(clients, run).artifacts == [file]
-
-
-def test_an_artifact_keeps_its_content(clients: Clients, run: str) -> None:
-    artifact(clients, run, b"picture")
-
-    with pytest.raises(Conflict, match=r"already has another file at 'plots/roc\.png'"):
-        artifact(clients, run, b"another")
-
-
-@pytest.mark.parametrize(
-    "path", ["/etc/passwd", "../up", "a/../b", "a//b", "a/.", "", "a\n", "a\x00b", "a/"]
-)
-def test_an_artifact_stays_in_its_folder(clients: Clients, run: str, path: str) -> None:
-    file = FileEntry(path=path, digest=digest_of(b""), size=0)
-
-    with pytest.raises(Invalid) as caught:
-        clients.developer.call(contract.log_artifact, LogArtifact(run=run, file=file))
-    assert caught.value.field == "file.path"
-
-
-def test_a_trained_model_is_found_by_its_id(clients: Clients, run: str) -> None:
-    trained = story.log_model(clients.developer, run)
-
-    found = clients.viewer.call(contract.show_trained, NameTrainedModel(id=trained))
-
-    assert (found.run, found.signature) == (run, story.SIGNATURE)
-    assert show(clients, run).models == [found]
-
-
-def test_a_model_of_files_that_are_not_stored_is_refused(clients: Clients, run: str) -> None:
-    file = FileEntry(path="model.txt", digest=digest_of(b"never sent"), size=10)
-    request = contract.LogModel(
-        run=run, id=new_id(), name="m", engine="onnx", task="binary",
-        signature=story.SIGNATURE, files=[file],
-    )  # fmt: skip
-
-    with pytest.raises(NotFound) as caught:
-        clients.developer.call(contract.log_model, request)
-    assert caught.value.field == "files"
 
 
 def test_points_logged_at_once_are_all_counted(app: App, tokens: dict[str, str]) -> None:

@@ -23,7 +23,7 @@ from sqlalchemy import (
 )
 
 from mainspring.core.database import Key, Moment, metadata
-from mainspring.core.event import Event
+from mainspring.core.event import KINDS, Event
 from mainspring.core.event_log import event_of, event_table, workspace_table
 from mainspring.core.operation import Client
 
@@ -83,6 +83,9 @@ def on(kind: str, *, name: str, delay: dt.timedelta = dt.timedelta(0)) -> Callab
 
 def add_reaction(reaction: Reaction) -> None:
     """Add a reaction; its name must be new, since jobs in the database carry it."""
+    assert reaction.kind in KINDS, (
+        f"{reaction.name!r} follows {reaction.kind!r}, which nothing logs"
+    )
     known = REACTIONS.get(reaction.name)
     assert known is None or known.function == reaction.function, f"{reaction.name!r} exists"
     REACTIONS[reaction.name] = reaction

@@ -12,7 +12,7 @@ from sqlalchemy import Connection
 from mainspring.core import event_log, jobs
 from mainspring.core.access import Actor
 from mainspring.core.errors import MainspringError
-from mainspring.core.event import Announcement
+from mainspring.core.event import KINDS, Announcement
 from mainspring.core.ids import new_id
 from mainspring.core.operation import Operation
 
@@ -59,6 +59,7 @@ class Work:
 
     def announce_fully(self, announcement: Announcement) -> str:
         """Log an event that also has an event time, digests or another outcome than done."""
+        assert announcement.kind in KINDS, f"{announcement.kind!r} is missing in core/event.py"
         public_id = new_id()
         row = {
             "public_id": public_id,
