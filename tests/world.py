@@ -172,6 +172,22 @@ def _trigger(world: World) -> None:
     world.clients.service.call(retraining.trigger, request)
 
 
+def _scheduled(world: World) -> None:
+    request = monitoring.SetSchedule(deployment=MODEL, every_minutes=60)
+    world.clients.developer.call(monitoring.set_schedule, request)
+
+
+def _unscheduled(world: World) -> None:
+    _scheduled(world)
+    request = monitoring.NameSchedule(deployment=MODEL)
+    world.clients.developer.call(monitoring.drop_schedule, request)
+
+
+def _ran_what_is_due(world: World) -> None:
+    _scheduled(world)
+    world.clients.service.call(monitoring.run_schedules, Request())
+
+
 def _call(who: str, operation: Any, make: Callable[[World], Any]) -> Callable[[World], object]:
     return lambda world: getattr(world.clients, who).call(operation, make(world))
 
@@ -250,6 +266,9 @@ DRIVE: dict[str, Callable[[World], object]] = {
         "developer", monitoring.close_windows,
         lambda _: CloseWindows(deployment=MODEL, until=watch.FIRST_DAY),
     ),
+    "monitor.schedule": _scheduled,
+    "monitor.unschedule": _unscheduled,
+    "monitor.run-due": _ran_what_is_due,
     "monitor.record-window": lambda world: watch.window(world.clients, 7, 0.8),
     "alerts.ack": _call(
         "developer", monitoring.acknowledge, lambda world: NameAlert(alert=world.alert)

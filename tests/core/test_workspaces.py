@@ -42,6 +42,7 @@ NAMES_NOTHING = {
     "runbook.list": "tells names and text",
     "runbook.show": "tells names and text",
     "monitor.list": "tells names",
+    "monitor.schedules": "tells names and times",
     "monitor.windows": "tells names and counts",
     "deploy.list": "tells names",
     "deploy.show": "tells names",

@@ -222,7 +222,7 @@ def test_a_huge_body_without_a_length_is_refused(http: httpx2.Client) -> None:
     says(http.post(f"{API}/runs", content=pieces), 413, "body")
 
 
-@pytest.mark.parametrize("request_id", ["a b", "x" * 201, "\t"])
+@pytest.mark.parametrize("request_id", ["a b", "x" * 201])
 def test_a_bad_request_id_is_refused(http: httpx2.Client, request_id: str) -> None:
     answer = http.get(f"{API}/whoami", headers={"X-Request-Id": request_id})
 

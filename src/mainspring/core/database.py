@@ -11,10 +11,12 @@ from typing import Any
 import msgspec
 from sqlalchemy import BigInteger, Connection, Engine, Integer, MetaData, Text, create_engine, event
 from sqlalchemy.engine import Dialect, make_url
+from sqlalchemy.exc import OperationalError
 from sqlalchemy.types import TypeDecorator
 
 from mainspring.core.blobs import canonical_json
 from mainspring.core.clock import from_micros, to_micros
+from mainspring.core.errors import Unavailable
 from mainspring.core.extras import require
 
 metadata = MetaData(
@@ -31,6 +33,7 @@ Key = BigInteger().with_variant(Integer(), "sqlite")
 """The type of integer keys: SQLite counts rows up by itself only for INTEGER."""
 
 BUSY_TIMEOUT_MS = 10_000
+CONNECTIONS = 16
 
 
 class Moment(TypeDecorator[dt.datetime]):
@@ -71,13 +74,15 @@ class Database:
         self.is_sqlite = self.url.get_backend_name() == "sqlite"
         if not self.is_sqlite:
             require("psycopg", "postgres")
-        self.engine = _sqlite_engine(url) if self.is_sqlite else create_engine(url, pool_size=10)
+        self.engine = (
+            _sqlite_engine(url) if self.is_sqlite else create_engine(url, pool_size=CONNECTIONS)
+        )
         self._write_lock = threading.RLock()
 
     @contextmanager
     def read(self) -> Iterator[Connection]:
         """A transaction that sees one state and changes nothing."""
-        with self.engine.connect() as connection:
+        with self._answering(), self.engine.connect() as connection:
             if not self.is_sqlite:
                 connection.execution_options(
                     isolation_level="REPEATABLE READ", postgresql_readonly=True
@@ -89,17 +94,30 @@ class Database:
     def write(self, *, decision: bool = False) -> Iterator[Connection]:
         """A transaction that commits at the end; a decision also survives power loss."""
         if not self.is_sqlite:
-            with self.engine.begin() as connection:
+            with self._answering(), self.engine.begin() as connection:
                 yield connection
             return
         # A queue of our own: SQLite's busy handler sleeps and retries, which is neither fair nor quick.
-        with self._write_lock, self.engine.connect() as connection:
+        with self._answering(), self._write_lock, self.engine.connect() as connection:
             raw = connection.connection.dbapi_connection
             assert raw is not None
             raw.execute(f"PRAGMA synchronous={'FULL' if decision else 'NORMAL'}")
             connection.execution_options(sqlite_write=True)
             with connection.begin():
                 yield connection
+
+    @contextmanager
+    def _answering(self) -> Iterator[None]:
+        """Say in words that the database is away, full or locked; nothing was written then."""
+        try:
+            yield
+        except OperationalError as error:
+            place = self.url.render_as_string(hide_password=True)
+            reason = str(error.orig).strip().splitlines()[0]
+            raise Unavailable(
+                f"the database {place} does not answer as it should: {reason}",
+                fix="is it running, and is there space? mainspring doctor",
+            ) from error
 
     def checkpoint(self) -> None:
         """Fold SQLite's write-ahead log into the file; nothing to do on PostgreSQL."""
@@ -116,7 +134,9 @@ class Database:
 
 def _sqlite_engine(url: str) -> Engine:
     engine = create_engine(
-        url, connect_args={"timeout": BUSY_TIMEOUT_MS / 1000, "check_same_thread": False}
+        url,
+        pool_size=CONNECTIONS,
+        connect_args={"timeout": BUSY_TIMEOUT_MS / 1000, "check_same_thread": False},
     )
 
     @event.listens_for(engine, "connect")

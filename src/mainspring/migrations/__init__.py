@@ -21,7 +21,7 @@ def steps() -> list[str]:
 
 def revision_of(database: Database) -> str | None:
     """The revision that a database is at; None if it is empty."""
-    with database.engine.connect() as connection:
+    with database.read() as connection:
         if not inspect(connection).has_table("alembic_version"):
             return None
         return connection.execute(text("select version_num from alembic_version")).scalar()
