@@ -3,18 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import errno
 import getpass
 import ipaddress
 import logging
 import os
 import re
-import signal
 import socket
 import sys
 import threading
-from collections.abc import Iterator
 
 import uvicorn
 import uvloop
@@ -25,7 +21,7 @@ from mainspring.administration.store import pending_jobs, retire_tokens, workspa
 from mainspring.app import OPERATIONS, SERVICE, App, LocalClient
 from mainspring.core import jobs
 from mainspring.core.clock import utc_now
-from mainspring.core.errors import Conflict, Invalid, MainspringError
+from mainspring.core.errors import MainspringError
 from mainspring.core.home import Home, RunningServer
 from mainspring.core.ids import new_id
 from mainspring.core.memory import give_back, use_few_heaps
@@ -36,11 +32,13 @@ from mainspring.dispatcher import ChildLaneThread, LaneThread, LeaseThread
 from mainspring.interfaces.http.api import Served, http_api
 from mainspring.monitoring import contract as monitoring
 from mainspring.registry import contract as registry
+from mainspring.serving.listening import Server, bound
 from mainspring.tracking import contract as tracking
 
 LOOK_S = 0.25
 """How often the supervisor looks at the deployments."""
 UPKEEP_S = 5.0
+OTHER_PORT = "take another: mainspring up --port PORT"
 TRAINER = "trainer"
 """The service that trainings act as: it may do less than the one that reactions act as."""
 DRAIN_S = 10
@@ -63,7 +61,7 @@ def serve(settings: Settings) -> int:
     )
     use_few_heaps()
     home = Home(settings.home)
-    with home.writing(), _listener(settings) as listener:
+    with home.writing(), bound(settings.host, settings.port, OTHER_PORT) as listener:
         app = App(settings)
         try:
             app.prepare()
@@ -82,51 +80,6 @@ def ensure_owner(app: App, home: Home) -> str:
         token = app.token_of("person", name, "admin")
         home.keep_token(token)
     return token
-
-
-def _listener(settings: Settings) -> socket.socket:
-    """The bound socket: a taken port shows before anything is written."""
-    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
-    listener = socket.socket(family, socket.SOCK_STREAM)
-    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    try:
-        listener.bind((settings.host, settings.port))
-    except OSError as error:
-        listener.close()
-        place = f"{settings.host}:{settings.port}"
-        if error.errno == errno.EADDRINUSE:
-            raise Conflict(
-                f"{place} is taken by another process",
-                field="port",
-                fix="take another: mainspring up --port PORT",
-            ) from None
-        raise Invalid(f"{place} cannot be served on: {error.strerror}", field="host") from None
-    return listener
-
-
-class _Server(uvicorn.Server):
-    """Says when it is ready, and ends with 0 when told to stop."""
-
-    def __init__(self, config: uvicorn.Config, home: Home, url: str) -> None:
-        super().__init__(config)
-        self._home = home
-        self._url = url
-
-    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        """Tell everybody where we answer."""
-        await super().startup(sockets)
-        now = utc_now().isoformat()
-        self._home.publish(RunningServer(os.getpid(), self._url, now))
-        sys.stdout.write(f"Mainspring {__version__} on {self._url}  (home {self._home.folder})\n")
-        sys.stdout.flush()
-
-    @contextlib.contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        """As in the base class, but the signal is not raised again at the end."""
-        loop = asyncio.get_running_loop()
-        for number in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(number, self.handle_exit, number, None)
-        yield
 
 
 def _run(app: App, home: Home, listener: socket.socket) -> None:
@@ -171,7 +124,7 @@ def _run(app: App, home: Home, listener: socket.socket) -> None:
         thread.start()
     try:
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-            runner.run(_Server(config, home, url).serve(sockets=[listener]))
+            runner.run(Server(config, lambda: _announce(home, url)).serve(sockets=[listener]))
     finally:
         home.withdraw()
         for thread in threads:
@@ -179,6 +132,13 @@ def _run(app: App, home: Home, listener: socket.socket) -> None:
         for thread in threads:
             thread.join(DRAIN_S)
         caretaker.end_deployments()
+
+
+def _announce(home: Home, url: str) -> None:
+    """Tell everybody where we answer."""
+    home.publish(RunningServer(os.getpid(), url, utc_now().isoformat()))
+    sys.stdout.write(f"Mainspring {__version__} on {url}  (home {home.folder})\n")
+    sys.stdout.flush()
 
 
 def _jobs(app: App) -> int:

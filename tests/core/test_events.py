@@ -59,14 +59,6 @@ def test_an_event_says_who_when_and_under_which_request(
     assert event.token
 
 
-@pytest.mark.parametrize("name", sorted(DRIVE))
-def test_the_chain_holds_after_a_change(world: World, name: str) -> None:
-    DRIVE[name](world)
-
-    verify = OPERATIONS["events.verify"]
-    assert world.clients.admin.call(verify, verify.request()).first_bad is None
-
-
 def test_the_events_of_a_model_tell_its_story(clients: Clients, app: App) -> None:
     story.in_production(clients.developer, clients.service, clients.approver)
 

@@ -199,6 +199,7 @@ def let_run(lane: LaneThread, app: App, clients: Clients) -> None:
     def quiet() -> bool:
         if any(not job.running and job.attempts for job in pending(clients)):
             hurry(app)
+            lane._arrived.set()
         return not pending(clients)
 
     wait_until(quiet, 20)

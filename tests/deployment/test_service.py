@@ -26,6 +26,12 @@ from tests.story import MODEL
 PROCESS = Process(pid=1, started=2, nonce="n", port=1234, log_folder="/log")
 
 
+@pytest.fixture
+def transport() -> str:
+    """In process alone: that both ways in agree is tested where requests differ."""
+    return "in process"
+
+
 def promoted(clients: Clients) -> None:
     story.in_production(clients.developer, clients.service, clients.approver)
 

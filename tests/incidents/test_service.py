@@ -42,6 +42,12 @@ def listed(clients: Clients, **filters: str) -> list[Incident]:
 
 
 @pytest.fixture
+def transport() -> str:
+    """In process alone: that both ways in agree is tested where requests differ."""
+    return "in process"
+
+
+@pytest.fixture
 def deployed(clients: Clients) -> None:
     """A version in production that is served."""
     watch.deployed(clients)

@@ -75,6 +75,12 @@ def now(clients: Clients, reason: str = "new data") -> Retraining:
 
 
 @pytest.fixture
+def transport() -> str:
+    """In process alone: that both ways in agree is tested where requests differ."""
+    return "in process"
+
+
+@pytest.fixture
 def alert(clients: Clients) -> Alert:
     """An alert of the performance monitor."""
     return watch.raised(clients)

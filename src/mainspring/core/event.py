@@ -17,7 +17,7 @@ KINDS = {
     "role.revoked": "a role was taken",
     "token.created": "a token was made",
     "token.revoked": "a token was made worthless",
-    "operation.refused": "an operation was refused by a permission, a gate or a rule; the reasons are in the facts",
+    "operation.refused": "a permission, a gate or a rule said no; the facts say why",
     "job.failed": "a reaction was given up after its last attempt",
     "run.opened": "a run was opened; what was declared before counts for it",
     "run.finished": "a run ended well",
