@@ -21,6 +21,7 @@ from mainspring.administration.store import (
     find_actor,
     workspaces,
 )
+from mainspring.administration.tokens import touch_tokens
 from mainspring.core import event_log
 from mainspring.core.access import Actor, Caller, looks_like_token, new_token, token_hash
 from mainspring.core.blobs import BlobStore, LocalBlobs, canonical_json, chunks_of, digest_of
@@ -59,6 +60,7 @@ class App:
         settings.home.mkdir(parents=True, exist_ok=True)
         self.database = Database(settings.database_url)
         self.blobs: BlobStore = LocalBlobs(settings.artifacts_folder)
+        self._used: dict[str, dt.datetime] = {}
         self.listeners: list[threading.Event] = []
         """Set after each commit that added jobs."""
 
@@ -131,9 +133,18 @@ class App:
         with self.database.read() as connection:
             return _identify(connection, caller, self._now())[0]
 
+    def note_used_tokens(self) -> None:
+        """Write down when tokens were last used: once in a while, and not with every request."""
+        used, self._used = self._used, {}
+        if used:
+            with self.database.write() as connection:
+                touch_tokens(connection, used)
+
     def _work(self, connection: Connection, operation: Operation[Any, Any], caller: Caller) -> Work:
         actor, workspace_id = _identify(connection, caller, self._now())
         actor.require(operation.allow, operation.name)
+        if actor.token is not None:
+            self._used[actor.token] = self._now()
         if not operation.reads:
             event_log.lock(connection, workspace_id)
         return Work(

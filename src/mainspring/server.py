@@ -17,7 +17,8 @@ import uvloop
 
 from mainspring import __version__
 from mainspring.administration import contract as administration
-from mainspring.administration.store import pending_jobs, retire_tokens, workspaces
+from mainspring.administration.store import pending_jobs, workspaces
+from mainspring.administration.tokens import retire_tokens
 from mainspring.app import OPERATIONS, SERVICE, App, LocalClient
 from mainspring.core import jobs
 from mainspring.core.clock import utc_now
@@ -193,6 +194,7 @@ class Caretaker(threading.Thread):
             if due:
                 waited = 0.0
                 give_back()
+                self._app.note_used_tokens()
             for workspace in self._workspaces():
                 self._guard(workspace, due=due)
 

@@ -386,15 +386,3 @@ def predictors(connection: Connection, workspace_id: int, now: dt.datetime) -> l
 def pending_jobs(connection: Connection) -> int:
     """How many reactions are due or running, in all workspaces."""
     return int(connection.execute(select(func.count()).select_from(job_table)).scalar_one())
-
-
-def retire_tokens(connection: Connection, kind: str, name: str, now: dt.datetime) -> None:
-    """Make every token of a person or service worthless."""
-    owners = select(principal_table.c.id).where(
-        principal_table.c.kind == kind, principal_table.c.name == name
-    )
-    connection.execute(
-        update(token_table)
-        .where(token_table.c.principal_id.in_(owners), token_table.c.revoked_at.is_(None))
-        .values(revoked_at=now)
-    )

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from mainspring.core.clock import UTC
+from mainspring.core.clock import MICROSECOND, from_micros
 from mainspring.core.event import Event
 from mainspring.core.operation import FileClient
 from mainspring.deployment import contract as deployments
@@ -25,6 +25,7 @@ from mainspring.monitoring.prediction_log import read_predictions, seal_journals
 from mainspring.monitoring.reference import SCORE, Reference, reference_of
 
 DAY = dt.timedelta(days=1)
+DAY_MICROS = DAY // MICROSECOND
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,26 +52,23 @@ def measure_windows(client: FileClient, event: Event) -> None:
         day_starts_at=dt.timedelta(hours=event.facts["day_starts_at_hour"]),
         performance_days=event.facts["performance_days"],
     )
-    day = _first_open_day(client, deployment, log, due)
-    while day is not None and day + DAY <= due.last:
+    for day in _open_days(client, deployment, log, due):
         rows = read_predictions(log, day, day + DAY)
-        if rows.num_rows:
-            _measure(client, deployment, rows, (day, due))
-        day += DAY
+        _measure(client, deployment, rows, (day, due))
 
 
-def _first_open_day(
+def _open_days(
     client: FileClient, deployment: Deployment, log: Path, due: _Due
-) -> dt.datetime | None:
+) -> list[dt.datetime]:
+    """The starts of the days that have traffic, have ended, and are not measured yet."""
     request = ListOfDeployment(deployment=deployment.name, limit=1)
     measured = client.call(contract.list_windows, request)
-    if measured:
-        return measured[0].ends_at
-    times = read_predictions(log, None, due.last, ["event_time"])["event_time"]
-    if len(times) == 0:
-        return None
-    first: dt.datetime = times[0].as_py().astimezone(UTC) - due.day_starts_at
-    return first.replace(hour=0, minute=0, second=0, microsecond=0) + due.day_starts_at
+    since = measured[0].ends_at if measured else None
+    times = read_predictions(log, since, due.last, ["event_time"])["event_time"]
+    micros = times.cast(pa.int64()).to_numpy() - due.day_starts_at // MICROSECOND
+    starts = np.unique(micros // DAY_MICROS) * DAY_MICROS
+    days = [from_micros(int(start)) + due.day_starts_at for start in starts]
+    return [day for day in days if day + DAY <= due.last]
 
 
 def _measure(

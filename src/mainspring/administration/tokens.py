@@ -1,0 +1,32 @@
+"""What the server itself does to tokens: retires its services' own, notes their last use."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Mapping
+
+from sqlalchemy import Connection, bindparam, select, update
+
+from mainspring.administration.tables import principal_table, token_table
+
+
+def retire_tokens(connection: Connection, kind: str, name: str, now: dt.datetime) -> None:
+    """Make every token of a person or service worthless."""
+    owners = select(principal_table.c.id).where(
+        principal_table.c.kind == kind, principal_table.c.name == name
+    )
+    connection.execute(
+        update(token_table)
+        .where(token_table.c.principal_id.in_(owners), token_table.c.revoked_at.is_(None))
+        .values(revoked_at=now)
+    )
+
+
+def touch_tokens(connection: Connection, used: Mapping[str, dt.datetime]) -> None:
+    """Write down when each token, by its public id, was last used."""
+    statement = (
+        update(token_table)
+        .where(token_table.c.public_id == bindparam("token"))
+        .values(last_used_at=bindparam("at"))
+    )
+    connection.execute(statement, [{"token": token, "at": at} for token, at in used.items()])
