@@ -21,6 +21,7 @@ from mainspring.administration.store import (
     add_workspace,
     workspaces,
 )
+from mainspring.administration.tokens import admit_services
 from mainspring.core.access import PEOPLES_ROLES, PERMISSIONS, new_token, token_hash
 from mainspring.core.errors import Blocked, Forbidden, Invalid, NotFound
 from mainspring.core.event import Event
@@ -48,10 +49,11 @@ def whoami(work: Work, request: contract.Nothing) -> Self:
 
 @performs(contract.create_workspace)
 def create_workspace(work: Work, request: contract.CreateWorkspace) -> Workspace:
-    """Make the workspace and let its maker administer it."""
+    """Make the workspace; its maker administers it, and our services work in it at once."""
     key = add_workspace(work.connection, request.name, work.now)
     store = AdministrationStore(work.connection, key)
     store.grant(work.actor.key, "admin", work.actor.name, work.now)
+    admit_services(work.connection, key, work.actor.name, work.now)
     work.announce("workspace.created", ("workspace", request.name))
     return Workspace(name=request.name, recorded_at=work.now)
 

@@ -1,13 +1,13 @@
-"""What the server itself does to tokens: retires its services' own, notes their last use."""
+"""What the server itself does for its services and to tokens."""
 
 from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Mapping
 
-from sqlalchemy import Connection, bindparam, select, update
+from sqlalchemy import Connection, bindparam, insert, select, update
 
-from mainspring.administration.tables import principal_table, token_table
+from mainspring.administration.tables import grant_table, principal_table, token_table
 
 
 def retire_tokens(connection: Connection, kind: str, name: str, now: dt.datetime) -> None:
@@ -30,3 +30,25 @@ def touch_tokens(connection: Connection, used: Mapping[str, dt.datetime]) -> Non
         .values(last_used_at=bindparam("at"))
     )
     connection.execute(statement, [{"token": token, "at": at} for token, at in used.items()])
+
+
+def admit_services(connection: Connection, workspace_id: int, by: str, now: dt.datetime) -> None:
+    """Let our own services work in a new workspace, in the roles that they have elsewhere."""
+    roles = connection.execute(
+        select(grant_table.c.principal_id, grant_table.c.role)
+        .join(principal_table, principal_table.c.id == grant_table.c.principal_id)
+        .where(principal_table.c.kind == "service", grant_table.c.workspace_id != workspace_id)
+        .distinct()
+    ).all()
+    rows = [
+        {
+            "workspace_id": workspace_id,
+            "principal_id": row.principal_id,
+            "role": row.role,
+            "granted_by": by,
+            "recorded_at": now,
+        }
+        for row in roles
+    ]
+    if rows:
+        connection.execute(insert(grant_table), rows)

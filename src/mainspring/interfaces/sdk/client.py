@@ -153,6 +153,11 @@ class Client:
     def _awaited(self, promotion: Promotion, timeout_s: float) -> Promotion | Pending:
         deadline = time.monotonic() + timeout_s
         while promotion.state == "checking":
+            if self.url is None:
+                raise Unavailable(
+                    f"promotion {promotion.id} is asked for, and its checks wait for a server",
+                    fix="mainspring up; they start by themselves",
+                )
             if time.monotonic() > deadline:
                 raise Unavailable(
                     f"the checks of promotion {promotion.id} are not done after {timeout_s:g} s",
@@ -212,7 +217,8 @@ class Client:
             found = self.call(deployments.show, NameDeployment(deployment=deployment))
             if found.state == "ready" and found.url is not None:
                 return Endpoint(self.files, found, self._token or self._connection.token or "")
-            if found.state in ("failed", "stopped") or time.monotonic() > deadline:
+            hopeless = found.state in ("failed", "stopped") or self.url is None
+            if hopeless or time.monotonic() > deadline:
                 raise Unavailable(
                     f"deployment {deployment!r} is {found.state}: {found.message or 'not ready'}",
                     fix="deployments run under a server: mainspring up; mainspring status",
