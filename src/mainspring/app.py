@@ -128,11 +128,6 @@ class App:
                 listener.set()
         return answer
 
-    def actor(self, caller: Caller) -> Actor:
-        """Who the caller's token proves, outside of any operation."""
-        with self.database.read() as connection:
-            return _identify(connection, caller, self._now())[0]
-
     def note_used_tokens(self) -> None:
         """Write down when tokens were last used: once in a while, and not with every request."""
         used, self._used = self._used, {}

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import datetime as dt
 import math
 
 from hypothesis import given
 from hypothesis import strategies as some
 
-from mainspring.core.clock import EPOCH
-from mainspring.tracking.run import HEARTBEAT_TIMEOUT, Summary, crashed_at, files_digest, summarise
+from mainspring.tracking.run import Summary, files_digest, summarise
 
 VALUES = some.lists(some.floats(), min_size=1, max_size=20)
 
@@ -59,8 +57,3 @@ def test_a_files_digest_does_not_depend_on_their_order() -> None:
 
 def test_a_files_digest_depends_on_their_names() -> None:
     assert files_digest([("a", "sha256:1", 1)]) != files_digest([("b", "sha256:1", 1)])
-
-
-def test_a_run_crashes_after_its_silence() -> None:
-    assert not crashed_at(EPOCH, EPOCH + HEARTBEAT_TIMEOUT)
-    assert crashed_at(EPOCH, EPOCH + HEARTBEAT_TIMEOUT + dt.timedelta(microseconds=1))

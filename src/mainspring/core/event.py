@@ -64,6 +64,7 @@ KINDS = {
     "windows.due": "days that have ended should be measured",
     "window.closed": "a day was measured",
     "alert.raised": "a monitor crossed its threshold",
+    "alert.continued": "an alert goes on, a week of the data's time after it was last told of",
     "alert.escalated": "a step of an alert's escalation was taken",
     "alert.acknowledged": "somebody took an alert on",
     "alert.resolved": "an alert was closed, or calmed down",

@@ -6,7 +6,7 @@ import datetime as dt
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
 from sqlalchemy import (
     Column,
@@ -193,11 +193,6 @@ def own_reactions() -> Iterator[dict[str, Reaction]]:
     finally:
         REACTIONS.clear()
         REACTIONS.update(before)
-
-
-def describe(reaction: Reaction) -> dict[str, Any]:
-    """A reaction as the documentation lists it."""
-    return {"name": reaction.name, "kind": reaction.kind, "lane": reaction.lane}
 
 
 def any_due(connection: Connection, lane: Lane, now: dt.datetime) -> bool:

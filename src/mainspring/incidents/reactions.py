@@ -23,6 +23,15 @@ def open_for_alert(client: Client, event: Event) -> None:
         client.call(contract.open_incident, request)
 
 
+@on("rollout.failed", name="incidents.open-rollout")
+def open_for_rollout(client: Client, event: Event) -> None:
+    """What should be served cannot be, and somebody has to look."""
+    summary = f"version {event.facts['version']} cannot be rolled out: {event.facts['message']}"
+    client.call(
+        contract.open_incident, OpenIncident(deployment=event.subject, summary=summary[:5000])
+    )
+
+
 @on("rollout.finished", name="incidents.close")
 def close_after_rollout(client: Client, event: Event) -> None:
     """A new version replaced the one the incident was about."""

@@ -86,6 +86,8 @@ class Alert(msgspec.Struct, frozen=True, kw_only=True):
     escalation_step: int
     """How many steps of the escalation have been taken."""
     event_time: dt.datetime
+    continued_at: dt.datetime
+    """By the data's clock, when it was last told of: it goes on while nothing has mended it."""
     raised_at: dt.datetime
     acknowledged_by: str | None
     resolved_at: dt.datetime | None

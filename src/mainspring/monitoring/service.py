@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from dataclasses import dataclass
 from typing import Any
 
 import msgspec
@@ -16,7 +17,7 @@ from mainspring.core.text import closest
 from mainspring.core.work import Work, performs
 from mainspring.deployment.store import DeploymentStore
 from mainspring.monitoring import contract
-from mainspring.monitoring.alert import METRICS, Rule, calms, fires, read
+from mainspring.monitoring.alert import METRICS, Reading, Rule, calms, fires, read
 from mainspring.monitoring.contract import LabelColumns, Monitor, Runbook, StoredLabel, Window
 from mainspring.monitoring.store import (
     MonitoringStore,
@@ -26,7 +27,27 @@ from mainspring.monitoring.store import (
     window_of,
 )
 
-DAY = dt.timedelta(days=1)
+REMINDER = dt.timedelta(days=7)
+"""An alert that goes on is told of again after so much of the data's time."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Breach:
+    """A monitor that fires, and what it read in which window."""
+
+    monitor: Any
+    window: int
+    request: contract.RecordWindow
+    reading: Reading
+
+    @property
+    def reason(self) -> str:
+        """What happened, in words."""
+        monitor = self.monitor
+        return (
+            f"{self.reading.reason} crossed {monitor.threshold:.4g} in {monitor.breaches} of "
+            f"{monitor.windows} windows"
+        )
 
 
 def _store(work: Work) -> MonitoringStore:
@@ -219,42 +240,53 @@ def _read_monitor(work: Work, monitor: Any, window: int, request: contract.Recor
     # Only windows of the version at work: a new version starts with a clean sheet.
     breaches = store.breaches(monitor.id, request.version, rule.windows)
     alert = store.open_alert(monitor.id)
-    if alert is None and fires(rule, breaches):
-        _raise(work, monitor, window, request, reading)
+    breach = _Breach(monitor, window, request, reading)
+    if fires(rule, breaches):
+        if alert is None:
+            _raise(work, breach)
+        else:
+            _remind(work, breach, alert)
     elif alert is not None and calms(rule, breaches):
         store.update_alert(alert.id, state="resolved", resolved_at=work.now)
         model = _deployment(work, request.deployment).model
         work.announce("alert.resolved", ("alert", alert.public_id), model, monitor=monitor.name)
 
 
-def _raise(
-    work: Work, monitor: Any, window: int, request: contract.RecordWindow, reading: Any
-) -> None:
-    public_id = derived_id("alert", str(monitor.id), str(window))
-    deployment = _deployment(work, request.deployment)
-    reason = (
-        f"{reading.reason} crossed {monitor.threshold:.4g} in {monitor.breaches} of "
-        f"{monitor.windows} windows"
-    )
+def _raise(work: Work, breach: _Breach) -> None:
+    public_id = derived_id("alert", str(breach.monitor.id), str(breach.window))
     _store(work).add_alert(
         {
             "public_id": public_id,
-            "monitor_id": monitor.id,
-            "window_id": window,
+            "monitor_id": breach.monitor.id,
+            "window_id": breach.window,
             "state": "open",
-            "value": reading.value,
-            "threshold": monitor.threshold,
-            "reason": reason,
+            "value": breach.reading.value,
+            "threshold": breach.monitor.threshold,
+            "reason": breach.reason,
             "escalation_step": 0,
-            "event_time": request.ends_at,
+            "event_time": breach.request.ends_at,
+            "continued_at": breach.request.ends_at,
             "raised_at": work.now,
         }
     )
+    _tell(work, breach, "alert.raised", public_id)
+
+
+def _remind(work: Work, breach: _Breach, alert: Any) -> None:
+    """Say again that it goes on: an attempt to mend it may have been refused meanwhile."""
+    if breach.request.ends_at - alert.continued_at < REMINDER:
+        return
+    _store(work).update_alert(alert.id, continued_at=breach.request.ends_at)
+    _tell(work, breach, "alert.continued", alert.public_id)
+
+
+def _tell(work: Work, breach: _Breach, kind: str, alert: str) -> None:
+    monitor, deployment = breach.monitor, _deployment(work, breach.request.deployment)
     work.announce_fully(
         Announcement(
-            kind="alert.raised",
+            kind=kind,
             subject_kind="alert",
-            subject=public_id,
+            subject=alert,
             model=deployment.model,
             facts={
                 "monitor": monitor.name,
@@ -262,11 +294,11 @@ def _raise(
                 "action": monitor.action,
                 "severity": monitor.severity,
                 "deployment": deployment.name,
-                "value": reading.value,
-                "reason": reason,
+                "value": breach.reading.value,
+                "reason": breach.reason,
                 "runbook": monitor.runbook,
             },
-            event_time=request.ends_at,
+            event_time=breach.request.ends_at,
         )
     )
 

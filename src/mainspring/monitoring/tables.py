@@ -96,6 +96,7 @@ alert_table = Table(
     Column("reason", Text, nullable=False),
     Column("escalation_step", Integer, nullable=False),
     Column("event_time", Moment, nullable=False),
+    Column("continued_at", Moment, nullable=False),
     Column("raised_at", Moment, nullable=False),
     Column("acknowledged_by", Text),
     Column("resolved_at", Moment),

@@ -19,6 +19,7 @@ add_reaction(
 )
 
 
+@on("alert.continued", name="retraining.trigger-again")
 @on("alert.raised", name="retraining.trigger")
 def start(client: Client, event: Event) -> None:
     """Let the policy decide what the alert leads to."""
@@ -80,6 +81,14 @@ def finish(client: Client, event: Event) -> None:
     """The new version answers requests."""
     version = event.facts["version"]
     request = Advance(model=event.model, version=version, state="done", outcome="in production")
+    client.call(contract.advance, request)
+
+
+@on("rollout.failed", name="retraining.fail-rollout")
+def fail_rollout(client: Client, event: Event) -> None:
+    """The new version cannot be loaded; the earlier one keeps serving."""
+    version, outcome = event.facts["version"], event.facts["message"][:2000]
+    request = Advance(model=event.model, version=version, state="failed", outcome=outcome)
     client.call(contract.advance, request)
 
 

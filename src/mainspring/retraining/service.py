@@ -157,7 +157,7 @@ def trigger(work: Work, request: contract.Trigger) -> Done:
         return Done(count=0)
     attempts = [Attempt(row.state, row.event_time) for row in reversed(store.rows(request.model))]
     brakes = Brakes(dt.timedelta(days=policy.cooldown_days), policy.max_attempts)
-    reasons = held_back(brakes, attempts, alert.event_time)
+    reasons = held_back(brakes, attempts, alert.continued_at)
     if reasons:
         work.announce("retraining.held", ("alert", request.alert), request.model, reasons=reasons)
         return Done(count=0)
@@ -168,7 +168,7 @@ def trigger(work: Work, request: contract.Trigger) -> Done:
         reason=f"alert of {alert.monitor!r}: {alert.reason}",
         alert=request.alert,
         alert_at=alert.raised_at,
-        event_time=alert.event_time,
+        event_time=alert.continued_at,
     )
     return Done()
 

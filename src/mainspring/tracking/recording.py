@@ -55,7 +55,7 @@ class Run:
         self._points: list[Point] = []
         self._lock = threading.Lock()
         self._ended = threading.Event()
-        self._opened = client.call(contract.open_run, request)
+        client.call(contract.open_run, request)
         self._shipper = threading.Thread(target=self._ship, name="mainspring-run", daemon=True)
         self._shipper.start()
 

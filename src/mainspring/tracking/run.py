@@ -57,8 +57,3 @@ def _less(a: float, b: float) -> float:
 def files_digest(files: Iterable[tuple[str, str, int]]) -> str:
     """The digest of a set of files: SHA-256 of the canonical JSON of (path, digest, size), sorted."""
     return digest_of(canonical_json(sorted(files)))
-
-
-def crashed_at(heartbeat: dt.datetime, now: dt.datetime) -> bool:
-    """Whether a running run has been silent for too long."""
-    return now - heartbeat > HEARTBEAT_TIMEOUT

@@ -575,6 +575,7 @@ def upgrade() -> None:
         sa.Column("reason", sa.Text(), nullable=False),
         sa.Column("escalation_step", sa.Integer(), nullable=False),
         sa.Column("event_time", sa.BigInteger(), nullable=False),
+        sa.Column("continued_at", sa.BigInteger(), nullable=False),
         sa.Column("raised_at", sa.BigInteger(), nullable=False),
         sa.Column("acknowledged_by", sa.Text(), nullable=True),
         sa.Column("resolved_at", sa.BigInteger(), nullable=True),
