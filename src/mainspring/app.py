@@ -133,7 +133,7 @@ class App:
         used, self._used = self._used, {}
         if used:
             with self.database.write() as connection:
-                touch_tokens(connection, used)
+                touch_tokens(connection, dict(list(used.items())))
 
     def _work(self, connection: Connection, operation: Operation[Any, Any], caller: Caller) -> Work:
         actor, workspace_id = _identify(connection, caller, self._now())

@@ -51,6 +51,8 @@ class LaneThread(threading.Thread):
         self._token = token
         self._stopping = threading.Event()
         self._arrived = threading.Event()
+        self._let_go: list[Job] = []
+        """Jobs that could not be put back, since the database was away; ours until they are."""
         app.listeners.append(self._arrived)
 
     def stop(self) -> None:
@@ -74,10 +76,22 @@ class LaneThread(threading.Thread):
 
     def _turn(self) -> bool:
         """Do a job that is due; answers whether there was one."""
+        while self._let_go:
+            self._put_back(self._let_go[-1], "the database was away when it ended")
+            self._let_go.pop()
         job = self._claim()
         if job is not None:
-            self._do(job)
+            try:
+                self._do(job)
+            except BaseException:
+                # Not done and not put back: without this its lease would be renewed for ever.
+                self._let_go.append(job)
+                raise
         return job is not None
+
+    def _put_back(self, job: Job, error: str) -> None:
+        with self._app.database.write() as connection:
+            jobs.retry(connection, job, self._owner, error, utc_now())
 
     def idle(self) -> None:
         """Called when there was nothing to do for a while."""
@@ -122,8 +136,7 @@ class LaneThread(threading.Thread):
         log.warning("job %d %s, attempt %d: %s", job.id, job.reaction, job.attempts, refusal)
         limit = MAX_ATTEMPTS_REFUSED if refusal.known else MAX_ATTEMPTS
         if job.attempts < limit:
-            with self._app.database.write() as connection:
-                jobs.retry(connection, job, self._owner, str(refusal), utc_now())
+            self._put_back(job, str(refusal))
             return
         client = LocalClient(self._app, self._token, job.event.workspace, job.event.id)
         request = FailJob(job=job.id, error=str(refusal).replace("\x00", "")[-4000:])

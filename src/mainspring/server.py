@@ -11,6 +11,8 @@ import re
 import socket
 import sys
 import threading
+from collections.abc import Callable
+from functools import partial
 
 import uvicorn
 import uvloop
@@ -39,6 +41,8 @@ from mainspring.tracking import contract as tracking
 LOOK_S = 0.25
 """How often the supervisor looks at the deployments."""
 UPKEEP_S = 5.0
+UP_PATIENCE_S = 5.0
+"""A script may be in the middle of a call on the home; it lets go after each."""
 OTHER_PORT = "take another: mainspring up --port PORT"
 TRAINER = "trainer"
 """The service that trainings act as: it may do less than the one that reactions act as."""
@@ -62,7 +66,7 @@ def serve(settings: Settings) -> int:
     )
     use_few_heaps()
     home = Home(settings.home)
-    with home.writing(), bound(settings.host, settings.port, OTHER_PORT) as listener:
+    with home.writing(UP_PATIENCE_S), bound(settings.host, settings.port, OTHER_PORT) as listener:
         app = App(settings)
         try:
             app.prepare()
@@ -193,26 +197,38 @@ class Caretaker(threading.Thread):
             due = waited >= UPKEEP_S
             if due:
                 waited = 0.0
-                give_back()
-                self._app.note_used_tokens()
-            for workspace in self._workspaces():
-                self._guard(workspace, due=due)
+            try:
+                self._turn(due=due)
+            except Exception as error:
+                # The database may be away for a while: a caretaker that ends would never come back.
+                if self._tell("the installation", repr(error)):
+                    log.exception("looking after the installation")
+            else:
+                self._faults.pop("the installation", None)
+
+    def _turn(self, *, due: bool) -> None:
+        if due:
+            give_back()
+            self._app.note_used_tokens()
+        for workspace in self._workspaces():
+            self._look_after(workspace, due=due)
 
     def _workspaces(self) -> list[str]:
         with self._app.database.read() as connection:
             return [workspace.name for workspace in workspaces(connection)]
 
-    def _look(self, workspace: str, *, due: bool) -> None:
+    def _look_after(self, workspace: str, *, due: bool) -> None:
         client = LocalClient(self._app, self._token, workspace)
-        self._supervisor.look(client, workspace)
-        if due:
-            for operation in UPKEEP:
-                client.call(operation, Request())
+        self._guard(workspace, lambda: self._supervisor.look(client, workspace))
+        for operation in UPKEEP if due else ():
+            self._guard(
+                f"{workspace}: {operation.name}", partial(client.call, operation, Request())
+            )
 
-    def _guard(self, workspace: str, *, due: bool) -> None:
-        """One workspace's trouble must not keep the others from being looked after."""
+    def _guard(self, workspace: str, look: Callable[[], object]) -> None:
+        """The trouble of one must not keep the others from being looked after."""
         try:
-            self._look(workspace, due=due)
+            look()
         except MainspringError as error:
             self._tell(workspace, error.message)
         except Exception as error:

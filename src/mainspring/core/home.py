@@ -5,11 +5,13 @@ from __future__ import annotations
 import fcntl
 import json
 import os
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from mainspring.core.access import looks_like_token
 from mainspring.core.errors import Conflict
 
 
@@ -32,15 +34,16 @@ class Home:
         self.token_path = self.folder / "token"
 
     @contextmanager
-    def writing(self) -> Iterator[None]:
-        """Be the one process that writes here; raises `Conflict` at once if another is."""
+    def writing(self, patience_s: float = 0.0) -> Iterator[None]:
+        """Be the one process that writes here; raises `Conflict` if another is, at once if a server."""
         self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         handle = os.open(self._lock_path, os.O_RDWR | os.O_CREAT, 0o600)
         try:
-            try:
-                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                raise self._taken() from None
+            deadline = time.monotonic() + patience_s
+            while not _locked(handle):
+                if self._published() or time.monotonic() >= deadline:
+                    raise self._taken()
+                time.sleep(0.01)
             yield
         finally:
             os.close(handle)
@@ -66,6 +69,14 @@ class Home:
             return None
         return found if self.is_locked() and Path(f"/proc/{found.pid}").exists() else None
 
+    def _published(self) -> bool:
+        """Whether a server that lives says that it runs here."""
+        try:
+            found = RunningServer(**json.loads(self._server_path.read_text()))
+        except (OSError, ValueError, TypeError):
+            return False
+        return Path(f"/proc/{found.pid}").exists()
+
     def publish(self, server: RunningServer) -> None:
         """Say where the server answers."""
         aside = self._server_path.with_suffix(".part")
@@ -77,11 +88,12 @@ class Home:
         self._server_path.unlink(missing_ok=True)
 
     def token(self) -> str | None:
-        """The owner's token, if this home has one and we may read it."""
+        """The owner's token, if this home has one that we may read and that can be one."""
         try:
-            return self.token_path.read_text().strip() or None
-        except (FileNotFoundError, PermissionError):
+            found = self.token_path.read_text().strip()
+        except (OSError, UnicodeDecodeError):
             return None
+        return found if looks_like_token(found) else None
 
     def keep_token(self, token: str) -> None:
         """Write the owner's token so that only they can read it."""
@@ -99,3 +111,11 @@ class Home:
             f"the home {self.folder} is in use by {who}; one process writes at a time",
             fix=f"stop it: mainspring down --home {self.folder}; or take another --home",
         )
+
+
+def _locked(handle: int) -> bool:
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True

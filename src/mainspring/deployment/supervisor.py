@@ -13,6 +13,7 @@ from pathlib import Path
 import msgspec
 
 from mainspring.core.blobs import BlobStore
+from mainspring.core.errors import MainspringError
 from mainspring.core.operation import Client
 from mainspring.deployment import contract
 from mainspring.deployment.contract import DeploymentState, ListDeployments, Placement, Report
@@ -22,18 +23,21 @@ from mainspring.deployment.process import (
     end,
     free_port,
     is_alive,
+    is_free,
     launch,
     new_nonce,
     start_time,
 )
 from mainspring.registry import contract as registry
 from mainspring.registry.contract import ModelVersion, NameVersion
-from mainspring.serving.snapshot import ServedFolder, Snapshot
+from mainspring.serving.snapshot import ServedFolder, Snapshot, read_snapshot
 
 BACKOFF_S = (0.0, 1.0, 2.0, 5.0, 15.0, 30.0)
 STEADY_S = 30.0
 """A process that ran this long starts with a clean sheet when it dies."""
 DRAIN_S = 25.0
+HOPELESS = 3
+"""After so many deaths in a row a deployment counts as failed; it is tried on all the same."""
 SEGMENT_ROWS = 5_000
 """Rows of a journal before it is sealed: what is not sealed yet is parsed row by row."""
 
@@ -64,18 +68,28 @@ class Supervisor:
     def look(self, client: Client, workspace: str) -> None:
         """One look at all deployments of the workspace."""
         for placement in client.call(contract.placements, ListDeployments(limit=1000)):
-            name = placement.deployment.name
-            watch = self._watches.setdefault((workspace, name), _Watch())
-            if watch.process is None:
-                watch.process = placement.process
-            if watch.child is not None:
-                watch.child.poll()  # reap it, else a dead child looks alive as a zombie
-            if placement.deployment.wanted == "stopped":
-                self._stop(client, placement, watch)
-            elif is_alive(watch.process):
-                self._steer(client, workspace, placement, watch)
-            else:
-                self._start(client, workspace, placement, watch)
+            try:
+                self._look_at(client, workspace, placement)
+            except (MainspringError, OSError) as error:
+                # One that cannot be helped must not keep the others from being looked after.
+                message = str(error)[:2000]
+                if placement.deployment.message != message:
+                    log.warning("%s: %s", placement.deployment.name, message)
+                    self._report(client, placement, "failed", message=message)
+
+    def _look_at(self, client: Client, workspace: str, placement: Placement) -> None:
+        name = placement.deployment.name
+        watch = self._watches.setdefault((workspace, name), _Watch())
+        if watch.process is None:
+            watch.process = placement.process
+        if watch.child is not None:
+            watch.child.poll()  # reap it, else a dead child looks alive as a zombie
+        if placement.deployment.wanted == "stopped":
+            self._stop(client, placement, watch)
+        elif is_alive(watch.process):
+            self._steer(client, workspace, placement, watch)
+        else:
+            self._start(client, workspace, placement, watch)
 
     def end_all(self) -> None:
         """End every process and wait till they are gone: the server shuts down."""
@@ -106,7 +120,14 @@ class Supervisor:
         if now < watch.not_before:
             return
         folder = self._folder(workspace, deployment.name)
+        adopted = _orphan(folder / "snapshot.json")
+        if adopted is not None:
+            watch.process, watch.started_at = adopted, now
+            self._report(client, placement, "starting", process=adopted)
+            return
         port = watch.process.port if watch.process else free_port()
+        if not is_free(port):
+            port = free_port()
         snapshot = self._snapshot(client, workspace, placement, (port, new_nonce()))
         _write(folder / "snapshot.json", snapshot)
         again = deployment.pid is not None and deployment.state != "stopped"
@@ -119,9 +140,15 @@ class Supervisor:
             log_folder=snapshot.log_folder,
         )
         watch.started_at, watch.ended_at = now, None
+        hopeless = watch.deaths >= HOPELESS
         message = f"its process {deployment.pid} was gone" if again else ""
         self._report(
-            client, placement, "starting", process=watch.process, restarted=again, message=message
+            client,
+            placement,
+            "failed" if hopeless else "starting",
+            process=watch.process,
+            restarted=again,
+            message=_tail(folder / "process.log") if hopeless else message,
         )
 
     def _steer(self, client: Client, workspace: str, placement: Placement, watch: _Watch) -> None:
@@ -231,6 +258,32 @@ class Supervisor:
                 aside.replace(place)
             done.touch()
         return folder
+
+
+def _orphan(snapshot: Path) -> DataPlane | None:
+    """The data plane that a supervisor started and was killed before it could tell of it."""
+    try:
+        known = read_snapshot(snapshot)
+    except MainspringError:
+        return None
+    asked = DataPlane(
+        pid=0, started=0, nonce=known.nonce, port=known.port, log_folder=known.log_folder
+    )
+    status, body = ask(asked, "GET", "/health", timeout_s=2)
+    if status != 200 or not isinstance(body, dict) or body.get("nonce") != known.nonce:
+        return None
+    started = start_time(body["pid"])
+    return (
+        None
+        if started is None
+        else msgspec.structs.replace(asked, pid=body["pid"], started=started)
+    )
+
+
+def _tail(log_file: Path) -> str:
+    """The last words of a process that does not come up."""
+    text = log_file.read_text(errors="replace") if log_file.exists() else ""
+    return text[-1500:].replace("\x00", "").strip() or "it ended without a word"
 
 
 def _control_token(folder: Path) -> str:

@@ -16,6 +16,8 @@ from mainspring.core.errors import Conflict, Invalid
 
 def bound(host: str, port: int, fix: str | None = None) -> socket.socket:
     """The bound socket: a taken port shows before anything is loaded or written."""
+    if not host:
+        raise Invalid("no host to listen on was named", field="host", fix="for instance 127.0.0.1")
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     listener = socket.socket(family, socket.SOCK_STREAM)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

@@ -53,7 +53,7 @@ def http_api(served: Served, operations: Iterable[Operation[Any, Any]]) -> Starl
         return Response(document, media_type="application/json")
 
     async def health(request: Request) -> Response:
-        return as_json(served.health())
+        return as_json(await run_in_threadpool(served.health))
 
     async def front(request: Request) -> Response:
         return PlainTextResponse(
