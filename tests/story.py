@@ -79,7 +79,14 @@ def train(client: FileClient, **more: Any) -> tuple[str, str]:
     """A complete tracked run that trained a model; answers the ids of both."""
     run = open_run(client, **more)
     log_data(client, run, "training", "holdout")
-    return run, log_model(client, run)
+    trained = log_model(client, run)
+    finish(client, run)
+    return run, trained
+
+
+def finish(client: Client, run: str) -> None:
+    """End the run: only what is over can be judged."""
+    client.call(tracking.finish_run, tracking.FinishRun(run=run))
 
 
 def log_model(client: FileClient, run: str, content: bytes = b"trees") -> str:

@@ -82,7 +82,10 @@ def built(clients: Clients, clock: Clock) -> World:
     """Let something of every kind happen."""
     developer, service = clients.developer, clients.service
     alert = watch.raised(clients)
-    run, trained = story.train(developer)
+    _, trained = story.train(developer)
+    run = story.open_run(developer)
+    story.log_data(developer, run, "training", "holdout")
+    story.log_model(developer, run)
     point = Point(key=KEY, value=0.7, at=dt.datetime(2013, 1, 1, tzinfo=dt.UTC))
     developer.call(tracking.log_run, LogRun(run=run, points=[point]))
     number = story.register(developer, trained)

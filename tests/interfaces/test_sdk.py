@@ -10,7 +10,7 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 
-from mainspring.core.errors import Unavailable, Unreachable
+from mainspring.core.errors import Invalid, Unavailable, Unreachable
 from mainspring.core.home import Home
 from mainspring.interfaces.sdk.client import Client
 from mainspring.tracking import contract as tracking
@@ -52,6 +52,16 @@ def test_a_run_that_breaks_has_failed(client: Client) -> None:
 
     runs = client.call(tracking.list_runs, ListRuns()).items
     assert [run.status for run in runs] == ["failed"]
+
+
+def test_a_bad_name_of_a_metric_is_refused_where_it_is_used(client: Client) -> None:
+    with client.run("names") as run:
+        with pytest.raises(Invalid, match="is no name for a metric"):
+            run.log({"f1@10": 0.5})
+        run.log({"f1": 0.5})
+
+    shown = client.call(tracking.show_run, NameRun(run=run.id))
+    assert (shown.status, [one.key for one in shown.metrics]) == ("finished", ["f1"])
 
 
 def test_the_same_rows_are_one_dataset_however_they_are_chunked(client: Client) -> None:

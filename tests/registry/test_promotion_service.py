@@ -232,6 +232,7 @@ def test_a_run_without_data_is_refused(clients: Clients) -> None:
     story.declare(clients.developer)
     run = story.open_run(clients.developer)
     number = story.register(clients.developer, story.log_model(clients.developer, run))
+    story.finish(clients.developer, run)
 
     assert refusal(clients, number).reasons == [
         f"run {run} recorded no training data",

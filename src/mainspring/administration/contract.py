@@ -174,7 +174,7 @@ whoami = Operation(
 )  # fmt: skip
 create_workspace = Operation(
     "workspaces.create", "POST", "/workspaces", CreateWorkspace, Workspace,
-    allow="admin", summary="Make a workspace.", scope="system",
+    allow="admin", summary="Make a workspace.", scope="system", decision=True,
 )  # fmt: skip
 list_workspaces = Operation(
     "workspaces.list", "GET", "/workspaces", Nothing, list[Workspace],

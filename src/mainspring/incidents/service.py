@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from mainspring.core.errors import Conflict
 from mainspring.core.event import Announcement
-from mainspring.core.ids import derived_id
+from mainspring.core.ids import new_id
 from mainspring.core.work import Work, performs
 from mainspring.deployment.store import DeploymentStore
 from mainspring.incidents import contract
@@ -31,7 +31,7 @@ def open_incident(work: Work, request: contract.OpenIncident) -> Incident:
             alert=request.alert,
         )
         return incident_of(standing[0])
-    public_id = derived_id("incident", work.request_id)
+    public_id = new_id()
     store.add(
         {
             "public_id": public_id,

@@ -47,8 +47,16 @@ def approve_policy(work: Work, request: contract.NamePolicy) -> Policy:
         refusal.append(f"{work.actor.name!r} is a {work.actor.kind}")
     if refusal:
         raise Blocked(f"policy {row.name!r} was not approved: {'; '.join(refusal)}", refusal)
+    suites = store.suite_rows(row.model, row.stage)
+    if not suites:
+        raise Blocked(
+            f"policy {row.name!r} cannot be approved: no suite is declared for {row.stage!r}",
+            ["nobody can agree beforehand to a gate that is not there"],
+            field="policy",
+            fix=f"mainspring suite declare --model {row.model} --checks JSON",
+        )
     if row.approved_by is None:
-        store.update_policy(row.id, approved_by=work.actor.name)
+        store.update_policy(row.id, approved_by=work.actor.name, suite_digest=suites[0].digest)
         work.announce("policy.approved", ("policy", row.name), row.model)
     return policy_of(store.policy_row(request.policy))
 

@@ -4,154 +4,47 @@ from __future__ import annotations
 
 from typing import Any
 
-from mainspring.core.blobs import canonical_json, digest_of
-from mainspring.core.errors import Blocked, Conflict, Invalid
+from mainspring.core.errors import Blocked, Conflict, Forbidden, Invalid
 from mainspring.core.event import Announcement
-from mainspring.core.ids import derived_id
+from mainspring.core.ids import new_id
 from mainspring.core.operation import Done, Request
 from mainspring.core.work import Work, performs
 from mainspring.registry import contract
 from mainspring.registry.contract import Promotion
+from mainspring.registry.desk import Desk, suite_for
 from mainspring.registry.promotion import (
     EXPIRY,
     OPEN_STATES,
-    Provenance,
-    applicable_suite,
     approval_blockers,
     check_blockers,
     four_eyes,
     policy_blockers,
-    provenance_blockers,
 )
 from mainspring.registry.promotion_store import (
-    PromotionStore,
     standing_policy,
     suite_of,
     verdict_of,
 )
-from mainspring.registry.store import RegistryStore, checked_move
-from mainspring.tracking.store import TrackingStore
-
-
-class _Desk:
-    """The stores that a decision is made over, in one transaction."""
-
-    def __init__(self, work: Work) -> None:
-        self.work = work
-        self.registry = RegistryStore(work.connection, work.workspace_id)
-        self.promotions = PromotionStore(work.connection, work.workspace_id)
-        self.tracking = TrackingStore(work.connection, work.workspace_id)
-
-    def provenance(self, version: Any) -> Provenance | None:
-        """The run behind a version, and what it lacks."""
-        run = self.tracking.find_run(version.run) if version.run else None
-        if run is None:
-            return None
-        roles = {dataset.role for dataset in self.tracking.datasets(run.id)}
-        here = {
-            "training data": "training" in roles,
-            "hold-out data": "holdout" in roles,
-            "code": bool(run.code.get("commit") or run.code.get("source_digest")),
-            "environment": bool(run.environment.get("packages")),
-        }
-        missing = tuple(name for name, known in here.items() if not known)
-        return Provenance(version.run, run.opened_at, run.attested, missing)
-
-    def bound_to(self, promotion: Any, version: Any, suite: Any) -> str:
-        """The digest of everything that an approval is given for."""
-        verdicts = self.promotions.verdict_rows(promotion.id)
-        said = sorted((v.check, v.outcome, v.data_digest, v.measurements) for v in verdicts)
-        return digest_of(canonical_json([version.digest, suite.digest, said]))
-
-    def parties(self, promotion: Any, version: Any) -> set[str]:
-        """Everybody who made the version or asked for the promotion."""
-        run = self.tracking.find_run(version.run) if version.run else None
-        parties = {promotion.requested_by, version.registered_by, *promotion.on_behalf_of}
-        return parties | ({run.author} if run else set())
-
-    def missing(self, promotion: Any, version: Any, suite: Any) -> list[str]:
-        """What holds the promotion back now."""
-        rule = suite_of(suite)
-        verdicts = [verdict_of(row) for row in self.promotions.verdict_rows(promotion.id)]
-        pending, refused = check_blockers(rule, verdicts)
-        bound = self.bound_to(promotion, version, suite)
-        approvals = approval_blockers(rule, self.promotions.approvals(promotion.id), bound)
-        return [f"check {name!r} has not run yet" for name in pending] + refused + approvals
-
-    def shown(self, promotion: Any) -> Promotion:
-        """The promotion as it is told."""
-        version = self.registry.version_by_key(promotion.version_id)
-        suite = self.promotions.suite_by_key(promotion.suite_id)
-        is_open = promotion.state in OPEN_STATES
-        return Promotion(
-            id=promotion.public_id,
-            model=version.model,
-            version=version.number,
-            stage=promotion.stage,
-            state=promotion.state,
-            requested_by=promotion.requested_by,
-            policy=promotion.policy,
-            reason=promotion.reason,
-            suite_digest=suite.digest,
-            bound_to=self.bound_to(promotion, version, suite) if is_open else None,
-            missing=self.missing(promotion, version, suite) if is_open else [],
-            verdicts=self.promotions.verdict_rows(promotion.id),
-            approvals=self.promotions.approval_rows(promotion.id),
-            recorded_at=promotion.recorded_at,
-            expires_at=promotion.expires_at,
-            decided_at=promotion.decided_at,
-        )
-
-    def announce(self, kind: str, promotion: Any, version: Any, **facts: Any) -> None:
-        """Log an event about the promotion."""
-        self.work.announce_fully(
-            Announcement(
-                kind=kind,
-                subject_kind="promotion",
-                subject=promotion.public_id,
-                model=version.model,
-                facts={"version": version.number, "stage": promotion.stage, **facts},
-                digest_after=version.digest,
-            )
-        )
-
-
-def _suite_for(desk: _Desk, version: Any, request: contract.RequestPromotion) -> Any:
-    """The suite that applies to the version, or the refusal that says why there is none."""
-    rows = desk.promotions.suite_rows(request.model, request.stage)
-    suites = [suite_of(row) for row in rows]
-    provenance = desk.provenance(version)
-    reasons = provenance_blockers(provenance, suites, request.stage)
-    if request.policy is not None:
-        policy = standing_policy(desk.promotions.policy_row(request.policy))
-        reasons += policy_blockers(
-            policy, request.model, request.stage, version.risk_tier, desk.work.now
-        )
-    if reasons:
-        raise Blocked(
-            f"{request.model}@{request.version} may not enter {request.stage}: "
-            f"{'; '.join(reasons)}",
-            reasons,
-            fix="declare the suite first, then train: mainspring suite declare",
-        )
-    assert provenance is not None
-    applicable = applicable_suite(suites, provenance.opened_at)
-    assert applicable is not None
-    return next(row for row in rows if row.recorded_at == applicable.declared_at)
+from mainspring.registry.store import checked_move
 
 
 @performs(contract.request_promotion)
 def request_promotion(work: Work, request: contract.RequestPromotion) -> Promotion:
     """Open the request; the checks of its suite start by themselves."""
-    desk = _Desk(work)
+    desk = Desk(work)
     version = desk.registry.version_row(request.model, request.version)
     checked_move(version, request.stage)
+    if request.on_behalf_of and work.actor.kind != "service":
+        raise Forbidden(
+            f"person {work.actor.name!r} asks for themselves; only a service asks for others",
+            field="on_behalf_of",
+        )
     known = desk.promotions.open_promotion(version.id, request.stage)
     if known is not None:
         return desk.shown(known)
-    suite = _suite_for(desk, version, request)
+    suite = suite_for(desk, version, request)
     champion = desk.registry.staged(request.model, request.stage)
-    public_id = derived_id(work.request_id, request.model, str(version.number), request.stage)
+    public_id = new_id()
     desk.promotions.add_promotion(
         {
             "public_id": public_id,
@@ -177,9 +70,9 @@ def request_promotion(work: Work, request: contract.RequestPromotion) -> Promoti
 @performs(contract.preview_promotion)
 def preview_promotion(work: Work, request: contract.RequestPromotion) -> Promotion:
     """Say what would be missing."""
-    desk = _Desk(work)
+    desk = Desk(work)
     version = desk.registry.version_row(request.model, request.version)
-    suite = _suite_for(desk, version, request)
+    suite = suite_for(desk, version, request)
     rule = suite_of(suite)
     missing = [f"check {name!r} has not run yet" for name in rule.checks]
     missing += approval_blockers(rule, [], "")
@@ -259,7 +152,7 @@ def decide(work: Work, request: contract.Decide) -> Promotion:
     return desk.shown(desk.promotions.promotion(request.promotion))
 
 
-def _add_decision(desk: _Desk, row: Any, decision: str, reason: str, bound_to: str) -> None:
+def _add_decision(desk: Desk, row: Any, decision: str, reason: str, bound_to: str) -> None:
     desk.promotions.add_approval(
         {
             "promotion_id": row.id,
@@ -272,14 +165,15 @@ def _add_decision(desk: _Desk, row: Any, decision: str, reason: str, bound_to: s
     )
 
 
-def _advance(desk: _Desk, row: Any, version: Any) -> None:
+def _advance(desk: Desk, row: Any, version: Any) -> None:
     """Move the request on as far as its checks and approvals let it."""
     suite = desk.promotions.suite_by_key(row.suite_id)
-    rule = suite_of(suite)
+    rule = desk.rule(row, version, suite)
     verdicts = [verdict_of(one) for one in desk.promotions.verdict_rows(row.id)]
     pending, refused = check_blockers(rule, verdicts)
     if pending:
         return
+    refused += _champion_changed(desk, row, version)
     if refused:
         desk.promotions.set_state(row.id, "failed", desk.work.now)
         desk.announce("promotion.failed", row, version, reasons=refused)
@@ -296,7 +190,20 @@ def _advance(desk: _Desk, row: Any, version: Any) -> None:
     _promote(desk, row, version)
 
 
-def _approve_by_policy(desk: _Desk, row: Any, version: Any, bound: str) -> None:
+def _champion_changed(desk: Desk, row: Any, version: Any) -> list[str]:
+    """Its checks compared it with what was in the stage when it was asked for."""
+    champion = desk.registry.staged(version.model, row.stage)
+    now = champion.number if champion else None
+    if now == row.champion:
+        return []
+    before = row.champion or "none"
+    reason = (
+        f"version {now} entered {row.stage} since this was asked for; it was compared with {before}"
+    )
+    return [f"{reason}: ask again"]
+
+
+def _approve_by_policy(desk: Desk, row: Any, version: Any, bound: str) -> None:
     """Let the person who approved the standing policy be the approver of record, once."""
     if any(one.policy == row.policy for one in desk.promotions.approval_rows(row.id)):
         return
@@ -305,6 +212,8 @@ def _approve_by_policy(desk: _Desk, row: Any, version: Any, bound: str) -> None:
     reasons = policy_blockers(policy, version.model, row.stage, version.risk_tier, desk.work.now)
     if policy.approved_by is not None:
         reasons += four_eyes(policy.approved_by, desk.parties(row, version))
+    if stored.suite_digest != desk.promotions.suite_by_key(row.suite_id).digest:
+        reasons.append(f"policy {policy.name!r} was approved for another suite")
     if reasons:  # The policy no longer speaks: people have to.
         desk.announce("promotion.undecided", row, version, reasons=reasons)
         return
@@ -325,8 +234,9 @@ def _approve_by_policy(desk: _Desk, row: Any, version: Any, bound: str) -> None:
     )
 
 
-def _promote(desk: _Desk, row: Any, version: Any) -> None:
+def _promote(desk: Desk, row: Any, version: Any) -> None:
     now = desk.work.now
+    checked_move(version, row.stage)
     replaced = desk.registry.move(
         version, row.stage, desk.work.actor.name, now, promotion_id=row.id
     )
@@ -360,14 +270,14 @@ def withdraw(work: Work, request: contract.NamePromotion) -> Promotion:
 @performs(contract.show_promotion)
 def show_promotion(work: Work, request: contract.NamePromotion) -> Promotion:
     """One promotion."""
-    desk = _Desk(work)
+    desk = Desk(work)
     return desk.shown(desk.promotions.promotion(request.promotion))
 
 
 @performs(contract.list_promotions)
 def list_promotions(work: Work, request: contract.ListPromotions) -> list[Promotion]:
     """Newest first."""
-    desk = _Desk(work)
+    desk = Desk(work)
     rows = desk.promotions.promotions(request.model, request.limit, only_open=request.open)
     return [desk.shown(row) for row in rows]
 
@@ -375,7 +285,7 @@ def list_promotions(work: Work, request: contract.ListPromotions) -> list[Promot
 @performs(contract.expire_promotions)
 def expire_promotions(work: Work, request: Request) -> Done:
     """Expire what was not decided in time."""
-    desk = _Desk(work)
+    desk = Desk(work)
     rows = desk.promotions.overdue(work.now)
     for row in rows:
         desk.promotions.set_state(row.id, "expired", work.now)
@@ -383,8 +293,8 @@ def expire_promotions(work: Work, request: Request) -> Done:
     return Done(count=len(rows))
 
 
-def _open_promotion(work: Work, public_id: str) -> tuple[_Desk, Any, Any]:
-    desk = _Desk(work)
+def _open_promotion(work: Work, public_id: str) -> tuple[Desk, Any, Any]:
+    desk = Desk(work)
     row = desk.promotions.promotion(public_id)
     state = row.state if work.now < row.expires_at else "expired"
     if state not in OPEN_STATES:

@@ -143,6 +143,8 @@ policy_table = Table(
     Column("stage", Text, nullable=False),
     Column("proposed_by", Text, nullable=False),
     Column("approved_by", Text),
+    # The suite that stood when it was approved: a policy speaks for no other.
+    Column("suite_digest", Text),
     Column("max_promotions", Integer, nullable=False),
     Column("used", Integer, nullable=False),
     Column("revoked", Boolean, nullable=False),

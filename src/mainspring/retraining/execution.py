@@ -14,7 +14,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from mainspring.core.errors import Blocked, Invalid, NotFound
+from mainspring.core.errors import Blocked, Conflict, Invalid, NotFound
 from mainspring.core.event import Event
 from mainspring.core.ids import derived_id
 from mainspring.core.operation import FileClient
@@ -44,9 +44,11 @@ MAX_RUNS = 20
 def train(client: FileClient, event: Event) -> None:
     """Do one retraining; doing it again after a crash goes on where it was."""
     retraining = client.call(contract.show_retraining, NameRetraining(retraining=event.subject))
+    policy = client.call(contract.show_policy, NameModel(model=retraining.model))
+    if retraining.state == "validating" and retraining.version is not None:
+        _ask(client, retraining, policy, retraining.version)
     if retraining.state not in ("requested", "training"):
         return
-    policy = client.call(contract.show_policy, NameModel(model=retraining.model))
     trained = _trained(client, retraining, policy)
     if trained is None:
         return
@@ -55,6 +57,9 @@ def train(client: FileClient, event: Event) -> None:
     )
     version = client.call(registry.register_version, request).version
     _advance(client, retraining, state="validating", version=version)
+    named = NameRetraining(retraining=retraining.id)
+    if client.call(contract.show_retraining, named).state != "validating":
+        return  # somebody cancelled it meanwhile
     _ask(client, retraining, policy, version)
 
 
@@ -74,6 +79,8 @@ def _ask(
         client.call(registry.request_promotion, request)
     except Blocked as refusal:
         _advance(client, retraining, state="refused", outcome=refusal.message)
+    except Conflict:
+        return  # an earlier try asked, and it is decided already
 
 
 def _trained(

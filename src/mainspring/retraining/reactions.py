@@ -5,9 +5,14 @@ from __future__ import annotations
 from mainspring.core.event import Event
 from mainspring.core.jobs import Reaction, add_reaction, on
 from mainspring.core.operation import Client
+from mainspring.deployment import contract as deployments
+from mainspring.deployment.contract import ListDeployments
 from mainspring.retraining import contract
-from mainspring.retraining.contract import Advance, Trigger
+from mainspring.retraining.contract import Advance, ListRetrainings, Trigger
 from mainspring.retraining.policy import RetrainingState
+
+STAGE = "production"
+"""Retraining is for what serves; a promotion to staging is somebody's own affair."""
 
 add_reaction(
     Reaction(
@@ -28,6 +33,8 @@ def start(client: Client, event: Event) -> None:
 
 
 def _advance(client: Client, event: Event, state: RetrainingState, outcome: str = "") -> None:
+    if event.facts["stage"] != STAGE:
+        return
     request = Advance(
         model=event.model,
         version=event.facts["version"],
@@ -70,10 +77,39 @@ def refuse_withdrawn(client: Client, event: Event) -> None:
 
 @on("version.promoted", name="retraining.promote")
 def promote(client: Client, event: Event) -> None:
-    """The new version is in its stage; the rollout follows."""
+    """The new version is in its stage; the rollout follows, if anything serves the stage."""
+    if event.facts["stage"] != STAGE:
+        return
     version, promotion = event.facts["version"], event.facts["promotion"]
-    request = Advance(model=event.model, version=version, promotion=promotion, state="promoted")
+    listed = client.call(deployments.list_deployments, ListDeployments(limit=1000))
+    served = any(
+        (one.model, one.stage, one.wanted) == (event.model, STAGE, "running") for one in listed
+    )
+    request = Advance(
+        model=event.model,
+        version=version,
+        promotion=promotion,
+        state="promoted" if served else "done",
+        outcome="" if served else "in production, which nothing serves",
+    )
     client.call(contract.advance, request)
+    _supersede(client, event)
+
+
+@on("version.rolled_back", name="retraining.supersede")
+def supersede(client: Client, event: Event) -> None:
+    """An earlier version is back before the new one was ever rolled out."""
+    if event.facts["stage"] == STAGE:
+        _supersede(client, event)
+
+
+def _supersede(client: Client, event: Event) -> None:
+    """End the retrainings whose version was promoted and is in production no more."""
+    for one in client.call(contract.list_retrainings, ListRetrainings(model=event.model)):
+        if one.state == "promoted" and one.version != event.facts["version"]:
+            outcome = f"version {event.facts['version']} took its place"
+            request = Advance(retraining=one.id, state="done", outcome=outcome)
+            client.call(contract.advance, request)
 
 
 @on("rollout.finished", name="retraining.finish")

@@ -9,7 +9,7 @@ import msgspec
 
 from mainspring.core.errors import Blocked, Conflict, Invalid, NotFound
 from mainspring.core.event import Announcement
-from mainspring.core.ids import derived_id
+from mainspring.core.ids import new_id
 from mainspring.core.operation import Done
 from mainspring.core.work import Work, performs
 from mainspring.monitoring.store import MonitoringStore
@@ -98,7 +98,7 @@ def _policy(work: Work, model: str) -> Any:
 
 def _add(work: Work, policy: Any, state: str, **values: Any) -> Retraining:
     store = _store(work)
-    public_id = derived_id("retraining", work.request_id, policy.model)
+    public_id = new_id()
     row = {
         "public_id": public_id,
         "model": policy.model,

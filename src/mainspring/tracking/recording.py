@@ -13,11 +13,13 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Literal
 
+import msgspec
+
 from mainspring.core.blobs import CHUNK
 from mainspring.core.clock import utc_now
-from mainspring.core.errors import MainspringError
+from mainspring.core.errors import Invalid, MainspringError
 from mainspring.core.extras import require
-from mainspring.core.ids import new_id
+from mainspring.core.ids import Key, new_id
 from mainspring.core.operation import FileClient
 from mainspring.core.signature import Signature
 from mainspring.tracking import capture, contract
@@ -63,7 +65,7 @@ class Run:
         """Log values of metrics; they are shipped in the background."""
         at = utc_now()
         points = [
-            Point(key=key, value=_wire(float(value)), step=step or 0, at=at)
+            Point(key=_checked(key), value=_wire(float(value)), step=step or 0, at=at)
             for key, value in metrics.items()
         ]
         with self._lock:
@@ -147,8 +149,10 @@ class Run:
             return
         self._ended.set()
         self._shipper.join()
-        self._flush()
-        self._client.call(contract.finish_run, FinishRun(run=self.id, status=status))
+        try:
+            self._flush()
+        finally:  # A run whose last points are refused is over all the same.
+            self._client.call(contract.finish_run, FinishRun(run=self.id, status=status))
 
     def __enter__(self) -> Run:
         return self
@@ -213,6 +217,14 @@ def open_run(  # noqa: PLR0913  each is a word of the SDK that users leave out
         started_at=utc_now(),
     )
     return Run(client, request)
+
+
+def _checked(key: str) -> str:
+    """Refuse a name here, where it is used: later it would hold up every point behind it."""
+    try:
+        return msgspec.convert(key, Key)
+    except msgspec.ValidationError as error:
+        raise Invalid(f"{key!r} is no name for a metric: {error}", field="metrics") from error
 
 
 def _wire(value: float) -> Value:

@@ -9,7 +9,7 @@ import msgspec
 
 from mainspring.administration.store import AdministrationStore
 from mainspring.core.clock import from_micros, to_micros
-from mainspring.core.errors import Conflict, NotFound
+from mainspring.core.errors import Conflict, Forbidden, NotFound
 from mainspring.core.ids import derived_id
 from mainspring.core.operation import Done, Page, Request
 from mainspring.core.work import Work, performs
@@ -82,7 +82,7 @@ def show_run(work: Work, request: contract.NameRun) -> Run:
 def log_run(work: Work, request: contract.LogRun) -> Done:
     """Add what is new; a parameter that would change is an error."""
     store = _store(work)
-    run = _open(store, request.run)
+    run = _open(work, store, request.run)
     params, tags = store.texts(run.id)
     for key, value in request.params.items():
         if params.get(key, value) != value:
@@ -136,7 +136,7 @@ def beat(work: Work, request: contract.NameRun) -> Done:
 def finish_run(work: Work, request: contract.FinishRun) -> Run:
     """End the run, once."""
     store = _store(work)
-    run = store.run(request.run)
+    run = _mine(work, store.run(request.run))
     if run.status not in FINAL:
         store.update_run(run.id, status=request.status, finished_at=work.now, heartbeat_at=work.now)
         work.announce(f"run.{request.status}", ("run", request.run), experiment=run.experiment)
@@ -151,9 +151,16 @@ def finish_run(work: Work, request: contract.FinishRun) -> Run:
 def log_dataset(work: Work, request: contract.LogDataset) -> RunDataset:
     """Store the dataset version once, link it."""
     store = _store(work)
-    run = _open(store, request.run)
+    run = _open(work, store, request.run)
     if request.file is not None:
         _stored(work, "file", request.file)
+    for known in store.datasets(run.id):
+        if request.role == known.role == "holdout" and request.digest != known.digest:
+            raise Conflict(
+                f"run {request.run} has a hold-out already, and a model is judged by one",
+                field="role",
+                fix="open another run, or give the role 'evaluation'",
+            )
     names = ("name", "digest", "rows", "columns", "source", "file")
     row = {name: getattr(request, name) for name in names}
     key = store.put_dataset({**row, "recorded_at": work.now})
@@ -177,7 +184,7 @@ def log_dataset(work: Work, request: contract.LogDataset) -> RunDataset:
 def log_artifact(work: Work, request: contract.LogArtifact) -> FileEntry:
     """Link the file; the same path keeps its content."""
     store = _store(work)
-    run = _open(store, request.run)
+    run = _open(work, store, request.run)
     _stored(work, "file", request.file.digest)
     known = {file.path: file for file in store.artifacts(run.id)}
     if request.file.path not in known:
@@ -199,7 +206,7 @@ def log_artifact(work: Work, request: contract.LogArtifact) -> FileEntry:
 def log_model(work: Work, request: contract.LogModel) -> TrainedModel:
     """Record the model with a digest over all its files."""
     store = _store(work)
-    run = _open(store, request.run)
+    run = _open(work, store, request.run)
     known = store.trained(public_id=request.id)
     if known:
         return known[0]
@@ -281,11 +288,22 @@ def _stored(work: Work, field: str, *digests: str) -> None:
         )
 
 
-def _open(store: TrackingStore, public_id: str) -> Any:
-    run = store.run(public_id)
+def _open(work: Work, store: TrackingStore, public_id: str) -> Any:
+    run = _mine(work, store.run(public_id))
     if run.status in FINAL:
         raise Conflict(
             f"run {public_id} is {run.status}; nothing can be logged to it any more", field="run"
+        )
+    return run
+
+
+def _mine(work: Work, run: Any) -> Any:
+    """Who trained a model must be known: nobody writes into the run of another."""
+    if (run.author_kind, run.author) != (work.actor.kind, work.actor.name):
+        raise Forbidden(
+            f"run {run.public_id} is {run.author!r}'s, and {work.actor.name!r} may not write into it",
+            field="run",
+            fix="open a run of your own",
         )
     return run
 

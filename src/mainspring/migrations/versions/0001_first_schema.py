@@ -206,6 +206,7 @@ def upgrade() -> None:
         sa.Column("stage", sa.Text(), nullable=False),
         sa.Column("proposed_by", sa.Text(), nullable=False),
         sa.Column("approved_by", sa.Text(), nullable=True),
+        sa.Column("suite_digest", sa.Text(), nullable=True),
         sa.Column("max_promotions", sa.Integer(), nullable=False),
         sa.Column("used", sa.Integer(), nullable=False),
         sa.Column("revoked", sa.Boolean(), nullable=False),
