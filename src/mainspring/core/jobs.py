@@ -64,18 +64,16 @@ class Reaction:
     lane: Lane
     function: React | str
     """The function, or `module:function` where importing it would be heavy for the server."""
-    delay: dt.timedelta = dt.timedelta(0)
-    """How long after its event the job is due at first."""
 
 
 REACTIONS: dict[str, Reaction] = {}
 
 
-def on(kind: str, *, name: str, delay: dt.timedelta = dt.timedelta(0)) -> Callable[[React], React]:
+def on(kind: str, *, name: str) -> Callable[[React], React]:
     """Let a quick function follow every event of the kind, in the server's own worker thread."""
 
     def register(function: React) -> React:
-        add_reaction(Reaction(name, kind, "server", function, delay))
+        add_reaction(Reaction(name, kind, "server", function))
         return function
 
     return register
@@ -112,7 +110,7 @@ def enqueue(
             "event_id": event_id,
             "reaction": reaction.name,
             "lane": reaction.lane,
-            "due_at": now + reaction.delay,
+            "due_at": now,
             "attempts": 0,
             "recorded_at": now,
         }

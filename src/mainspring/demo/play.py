@@ -25,9 +25,8 @@ from mainspring.interfaces.sdk.client import Client
 
 DAY_MICROS = 86_400_000_000
 PACED_S = 0.15
-"""While a new version is made, traffic goes on at this pace instead of as fast as it can..."""
-PACED_DAYS = 2
-"""...for so many days of the data; then the year waits for the loop."""
+"""Between two steps of a day's traffic while a new version is made; at the end of the day the year
+waits for the loop."""
 RETRAINING_S = 300.0
 
 
@@ -99,13 +98,12 @@ def _play_day(setting: Setting, traffic: Traffic, watch: Watch, day: int) -> Non
 
 def _send(setting: Setting, traffic: Traffic, watch: Watch, day: int) -> None:
     paced = watch.active() is not None
-    started_with = setting.first.version if paced else None
     for span in traffic.beats(day, day + DAY_MICROS):
         traffic.play(setting.author, setting.endpoint, span)
         if paced:
             time.sleep(PACED_S)
             paced = watch.active() is not None
-    if started_with is not None and paced:
+    if paced:
         _await_retraining(watch)
 
 

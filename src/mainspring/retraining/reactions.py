@@ -130,7 +130,7 @@ def fail_rollout(client: Client, event: Event) -> None:
 
 @on("job.failed", name="retraining.fail")
 def fail(client: Client, event: Event) -> None:
-    """The training or its checks broke, again and again."""
+    """The training broke, again and again; broken checks fail its promotion."""
     if event.facts["reaction"] == "retraining.train":
         request = Advance(
             retraining=event.facts["about"], state="failed", outcome=event.facts["error"][-2000:]
