@@ -16,7 +16,9 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from mainspring.app import OPERATIONS, App, LocalClient
 from mainspring.core.clock import utc_now
 from mainspring.core.operation import FileClient
-from mainspring.interfaces.http.api import Served, http_api
+from mainspring.group_commit import GroupCommit
+from mainspring.interfaces.http.api import http_api
+from mainspring.interfaces.http.front import Served
 from mainspring.interfaces.remote import RemoteClient
 
 T = TypeVar("T")
@@ -95,6 +97,7 @@ class Front:
 
     def __init__(self) -> None:
         self._behind: ASGIApp | None = None
+        self._recorder: GroupCommit | None = None
         config = uvicorn.Config(
             self._serve,
             port=0,
@@ -121,10 +124,22 @@ class Front:
         self._server.should_exit = True
         self._thread.join(DEADLINE_S)
 
+    def _group_commit(self, app: App) -> GroupCommit:
+        """The recorder of this application; that of the one before has ended."""
+        if self._recorder is not None:
+            self._recorder.stop()
+        self._recorder = GroupCommit(app)
+        self._recorder.start()
+        return self._recorder
+
     def show(self, app: App) -> str:
         """Serve the application; answers where."""
         served = Served(
-            perform=app.run, blobs=app.blobs, health=lambda: {"status": "ok"}, hosts=frozenset()
+            perform=app.run,
+            blobs=app.blobs,
+            health=lambda: {"status": "ok"},
+            hosts=frozenset(),
+            record=self._group_commit(app).record,
         )
         self._behind = http_api(served, OPERATIONS.values())
         host, port = self._server.servers[0].sockets[0].getsockname()[:2]

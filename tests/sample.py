@@ -21,7 +21,17 @@ CANDIDATES: tuple[object, ...] = (
     True,
 )
 """Values of which every plain type takes at least one; the first that fits is used."""
-CHOICES = ("low", "passed", "production", "binary", "training", "performance", "auc", "running")
+CHOICES = (
+    "low",
+    "passed",
+    "production",
+    "binary",
+    "training",
+    "performance",
+    "auc",
+    "running",
+    "files",
+)
 
 
 def sample(operation: Operation[Any, Any], **given: object) -> Any:

@@ -19,7 +19,10 @@ from mainspring.registry import contract as registry
 from mainspring.registry.contract import CheckSpec, Promotion
 from mainspring.registry.promotion import Outcome
 from mainspring.tracking import contract as tracking
-from mainspring.tracking.contract import FileEntry, LogDataset, LogModel, OpenRun
+from mainspring.tracking import dataset_contract, model_contract
+from mainspring.tracking.contract import FileEntry, OpenRun
+from mainspring.tracking.dataset_contract import DatasetRole, LogDataset
+from mainspring.tracking.model_contract import LogModel
 from tests.house import local_client
 
 MODEL = "flights-late"
@@ -65,14 +68,14 @@ def open_run(client: Client, **more: Any) -> str:
     return run
 
 
-def log_data(client: Client, run: str, *roles: tracking.DatasetRole) -> None:
+def log_data(client: Client, run: str, *roles: DatasetRole) -> None:
     """Link one dataset for each role."""
     for role in roles:
         digest = digest_of(role.encode())
         request = LogDataset(
             run=run, name=role, digest=digest, role=role, rows=1000, columns=[{"name": "distance"}]
         )
-        client.call(tracking.log_dataset, request)
+        client.call(dataset_contract.log_dataset, request)
 
 
 def train(client: FileClient, **more: Any) -> tuple[str, str]:
@@ -101,7 +104,7 @@ def log_model(client: FileClient, run: str, content: bytes = b"trees") -> str:
         signature=SIGNATURE,
         files=[FileEntry(path="model.txt", digest=put(client, content), size=len(content))],
     )
-    client.call(tracking.log_model, request)
+    client.call(model_contract.log_model, request)
     return trained
 
 

@@ -22,6 +22,7 @@ from mainspring.app import App
 from mainspring.core.operation import Request
 from mainspring.deployment import contract as deployment
 from mainspring.deployment.contract import NameDeployment, Report, RollOut, StartDeployment
+from mainspring.governance import contract as governance
 from mainspring.incidents import contract as incidents
 from mainspring.incidents.contract import CloseIncident, NoteIncident, OpenIncident
 from mainspring.monitoring import contract as monitoring
@@ -45,8 +46,8 @@ from mainspring.retraining.contract import (
     Trigger,
 )
 from mainspring.tracking import contract as tracking
-from mainspring.tracking.contract import FileEntry, FinishRun, LogArtifact, LogRun, Point
-from tests import story, watch
+from mainspring.tracking.contract import FinishRun, LogRun, NameRun, Point, UpdateRun
+from tests import registry_deeds, story, tracking_deeds, watch
 from tests.house import Clients, Clock, local_client
 from tests.story import MODEL
 
@@ -67,6 +68,8 @@ class World:
     incident: str
     retraining: str
     digest: str
+    experiment: str
+    webhook: str
 
     def names(self) -> dict[str, object]:
         """What the fields of requests may name."""
@@ -74,7 +77,10 @@ class World:
             "run": self.run, "key": KEY, "id": self.trained_model, "model": MODEL, "version": 1,
             "reference": ALIAS, "promotion": self.promotion, "deployment": MODEL,
             "name": watch.RUNBOOK, "alert": self.alert, "incident": self.incident,
-            "retraining": self.retraining, "digest": self.digest,
+            "retraining": self.retraining, "digest": self.digest, "webhook": self.webhook,
+            "alias": ALIAS,
+            "experiment": self.experiment, "experiments": [self.experiment],
+            "place": f"runs/{self.run}", "path": "kept",
         }  # fmt: skip
 
 
@@ -108,6 +114,8 @@ def built(clients: Clients, clock: Clock) -> World:
         incident=developer.call(incidents.open_incident, incident).id,
         retraining=developer.call(retraining.list_retrainings, listed)[0].id,
         digest=story.put(developer, b"bytes"),
+        webhook=registry_deeds.prepared(developer),
+        experiment=tracking_deeds.prepared(developer, watch.RUNBOOK, run, trained),
     )
 
 
@@ -152,12 +160,6 @@ def _rolled_out(world: World) -> None:
     world.clients.deployer.call(deployment.roll_out, request)
 
 
-def _artifact(world: World) -> None:
-    file = FileEntry(path="plot", digest=world.digest, size=5)
-    request = LogArtifact(run=world.run, file=file)
-    world.clients.developer.call(tracking.log_artifact, request)
-
-
 def _failed_job(world: World) -> None:
     job = world.clients.admin.call(administration.list_jobs, ListJobs())[0]
     world.clients.service.call(administration.fail_job, FailJob(job=job.id, error="broken"))
@@ -173,6 +175,11 @@ def _retrain_now(world: World) -> None:
 def _trigger(world: World) -> None:
     request = Trigger(model=MODEL, alert=world.alert)
     world.clients.service.call(retraining.trigger, request)
+
+
+def _collected(world: World) -> None:
+    world.clients.developer.call(tracking.delete_run, tracking.NameRun(run=world.run))
+    world.clients.admin.call(governance.collect, governance.Collect(older_than_s=0))
 
 
 def _scheduled(world: World) -> None:
@@ -191,11 +198,18 @@ def _ran_what_is_due(world: World) -> None:
     world.clients.service.call(monitoring.run_schedules, Request())
 
 
+def _restored_run(world: World) -> None:
+    for operation in (tracking.delete_run, tracking.restore_run):
+        world.clients.developer.call(operation, NameRun(run=world.run))
+
+
 def _call(who: str, operation: Any, make: Callable[[World], Any]) -> Callable[[World], object]:
     return lambda world: getattr(world.clients, who).call(operation, make(world))
 
 
 DRIVE: dict[str, Callable[[World], object]] = {
+    **tracking_deeds.DEEDS,
+    **registry_deeds.DEEDS,
     "workspaces.create": _call(
         "admin", administration.create_workspace, lambda _: CreateWorkspace(name="another")
     ),
@@ -221,9 +235,13 @@ DRIVE: dict[str, Callable[[World], object]] = {
     "runs.log-dataset": lambda world: story.log_data(
         world.clients.developer, world.run, "evaluation"
     ),
-    "runs.log-artifact": _artifact,
     "runs.log-model": lambda world: story.log_model(world.clients.developer, world.run),
     "runs.sweep": _silent,
+    "runs.update": _call(
+        "developer", tracking.update_run, lambda world: UpdateRun(run=world.run, name="another")
+    ),
+    "runs.delete": _call("developer", tracking.delete_run, lambda world: NameRun(run=world.run)),
+    "runs.restore": _restored_run,
     "model.describe": _call(
         "developer", registry.describe_model, lambda _: DescribeModel(model=MODEL, team="delays")
     ),
@@ -280,6 +298,7 @@ DRIVE: dict[str, Callable[[World], object]] = {
         "developer", monitoring.resolve_alert, lambda world: NameAlert(alert=world.alert)
     ),
     "alerts.escalate": _call("service", monitoring.escalate, lambda _: Request()),
+    "storage.collect": _collected,
     "retrain.policy": _call(
         "developer", retraining.set_policy,
         lambda _: SetPolicy(model=MODEL, level=0, recipe="shop:train"),
@@ -312,7 +331,10 @@ DRIVE: dict[str, Callable[[World], object]] = {
 """How to do each operation that changes a state."""
 
 DATA = {
+    **tracking_deeds.TAGS,
+    **registry_deeds.DATA,
     "runs.log": "points, parameters and tags are data",
+    "runs.untag": "tags are data",
     "runs.heartbeat": "a sign of life is data; that it is missing is an event",
     "labels.record": "labels are data",
     "files.record": "files are data; what refers to them is an event",

@@ -15,6 +15,7 @@ from mainspring import stages
 from mainspring.administration import contract as administration
 from mainspring.administration.answers import store_answer, stored_answer
 from mainspring.administration.contract import NameBlob, RecordBlob
+from mainspring.administration.furnishing import furnish
 from mainspring.administration.store import (
     AdministrationStore,
     add_workspace,
@@ -26,7 +27,7 @@ from mainspring.core import event_log
 from mainspring.core.access import Actor, Caller, looks_like_token, new_token, token_hash
 from mainspring.core.blobs import BlobStore, LocalBlobs, canonical_json, chunks_of, digest_of
 from mainspring.core.clock import utc_now
-from mainspring.core.database import Database
+from mainspring.core.database import Database, metadata
 from mainspring.core.errors import (
     Blocked,
     Conflict,
@@ -46,6 +47,7 @@ Q = TypeVar("Q")
 R = TypeVar("R")
 
 OPERATIONS = stages.operations()
+PEOPLES_TABLES = ("principal", "token", "role_grant")
 SERVICE = "mainspring"
 """The service that reactions act as."""
 
@@ -71,6 +73,18 @@ class App:
             if not workspaces(connection):
                 add_workspace(connection, "default", self._now())
         return done
+
+    def reset(self) -> None:
+        """Forget everything but people, services, their roles and tokens: for tests alone."""
+        kept = {workspace_table.name, *PEOPLES_TABLES}
+        with self.database.write(decision=True) as connection:
+            for table in reversed(metadata.sorted_tables):
+                if table.name not in kept:
+                    connection.execute(table.delete())
+            fresh = {"chain_sequence": 0, "chain_hash": event_log.GENESIS}
+            connection.execute(workspace_table.update().values(fresh))
+            for workspace in connection.execute(workspace_table.select()).all():
+                furnish(connection, workspace.id, self._now())
 
     def close(self) -> None:
         """Let go of the database."""
@@ -105,6 +119,7 @@ class App:
                 workspace="default",
                 now=now,
                 request_id=new_id(),
+                blobs=self.blobs,
             )
             work.announce("token.created", ("token", public_id), owner=name, role=role)
         return secret
@@ -118,15 +133,25 @@ class App:
                 return self._perform(work, operation, request)
         try:
             with self.database.write(decision=operation.decision) as connection:
-                work = self._work(connection, operation, caller)
-                answer = self._answer(work, operation, request)
+                work, answer = self.run_in(connection, operation, request, caller)
         except (Blocked, Forbidden) as refusal:
-            self._log_refusal(operation, refusal, caller)
+            self.log_refusal(operation, refusal, caller)
             raise
         if work.jobs_added:
-            for listener in self.listeners:
-                listener.set()
+            self.tell_of_jobs()
         return answer
+
+    def run_in(
+        self, connection: Connection, operation: Operation[Q, R], request: Q, caller: Caller
+    ) -> tuple[Work, R]:
+        """Perform a changing operation in a transaction that somebody else commits."""
+        work = self._work(connection, operation, caller)
+        return work, self._answer(work, operation, request, keep=caller.named)
+
+    def tell_of_jobs(self) -> None:
+        """Wake those who wait for jobs; after the commit that added some."""
+        for listener in self.listeners:
+            listener.set()
 
     def note_used_tokens(self) -> None:
         """Write down when tokens were last used: once in a while, and not with every request."""
@@ -149,6 +174,7 @@ class App:
             workspace=caller.workspace,
             now=self._now(),
             request_id=caller.request_id,
+            blobs=self.blobs,
             cause=caller.cause,
         )
 
@@ -156,9 +182,9 @@ class App:
         answer: R = PERFORMERS[operation.name](work, request)
         return answer
 
-    def _answer(self, work: Work, operation: Operation[Q, R], request: Q) -> R:
+    def _answer(self, work: Work, operation: Operation[Q, R], request: Q, *, keep: bool) -> R:
         """Perform once for a request id: a client that retries gets the first answer again."""
-        if operation.repeatable or operation.secret:
+        if operation.repeatable or operation.secret or not keep:
             return self._perform(work, operation, request)
         body = digest_of(canonical_json(msgspec.to_builtins(request)))
         args = (work.connection, work.workspace_id, work.actor.key, work.request_id)
@@ -186,10 +212,10 @@ class App:
         )
         return answer
 
-    def _log_refusal(
+    def log_refusal(
         self, operation: Operation[Any, Any], refusal: MainspringError, caller: Caller
     ) -> None:
-        """A refusal is a fact too; the transaction that was refused is gone, so it has its own."""
+        """Write a refusal down, a fact too; its transaction is gone, so it has one of its own."""
         with self.database.write(decision=True) as connection:
             actor, workspace_id = _identify(connection, caller, self._now())
             event_log.lock(connection, workspace_id)
@@ -200,6 +226,7 @@ class App:
                 workspace=caller.workspace,
                 now=self._now(),
                 request_id=caller.request_id,
+                blobs=self.blobs,
                 cause=caller.cause,
             )
             work.refuse(operation.name, refusal)
@@ -227,6 +254,8 @@ class LocalClient:
         """Store a file's bytes and name them in the workspace."""
         _, size = self._app.blobs.put(chunks_of(path), digest)
         self.call(administration.record_blob, RecordBlob(digest=digest, size=size))
+        if not self._app.blobs.has(digest):  # collected in the moment before they were named
+            self._app.blobs.put(chunks_of(path), digest)
 
     def download(self, digest: str) -> Iterator[bytes]:
         """The bytes of a file of the workspace."""

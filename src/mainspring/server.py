@@ -30,9 +30,12 @@ from mainspring.core.ids import new_id
 from mainspring.core.memory import give_back, use_few_heaps
 from mainspring.core.operation import Request
 from mainspring.core.settings import Settings
+from mainspring.courier import Courier
 from mainspring.deployment.supervisor import Supervisor
 from mainspring.dispatcher import ChildLaneThread, LaneThread, LeaseThread
-from mainspring.interfaces.http.api import Served, http_api
+from mainspring.group_commit import GroupCommit
+from mainspring.interfaces.http.api import http_api
+from mainspring.interfaces.http.front import Served
 from mainspring.monitoring import contract as monitoring
 from mainspring.registry import contract as registry
 from mainspring.serving.listening import Server, bound
@@ -70,8 +73,7 @@ def serve(settings: Settings) -> int:
         app = App(settings)
         try:
             app.prepare()
-            ensure_owner(app, home)
-            _run(app, home, listener)
+            _run(app, home, listener, ensure_owner(app, home))
         finally:
             app.close()
     return 0
@@ -87,7 +89,7 @@ def ensure_owner(app: App, home: Home) -> str:
     return token
 
 
-def _run(app: App, home: Home, listener: socket.socket) -> None:
+def _run(app: App, home: Home, listener: socket.socket, own_token: str) -> None:
     host, port = listener.getsockname()[:2]
     url = f"http://{f'[{host}]' if ':' in host else host}:{port}"
     token, owner = _service_token(app, SERVICE, "service"), new_id()
@@ -96,12 +98,14 @@ def _run(app: App, home: Home, listener: socket.socket) -> None:
         with app.database.write() as connection:
             jobs.release_others(connection, owner, utc_now())
     local = f"http://127.0.0.1:{port}" if _is_any(host) else url
-    caretaker = Caretaker(app, token)
-    threads: list[LaneThread | LeaseThread | Caretaker] = [
+    caretaker, recorder = Caretaker(app, token), GroupCommit(app)
+    threads: list[LaneThread | LeaseThread | Caretaker | GroupCommit | Courier] = [
+        recorder,
         LaneThread(app, "server", owner, token),
         ChildLaneThread(app, "worker", owner, token, (local, token)),
         ChildLaneThread(app, "training", owner, token, (local, trainer)),
         LeaseThread(app, owner),
+        Courier(app, token),
         caretaker,
     ]
     served = Served(
@@ -114,10 +118,15 @@ def _run(app: App, home: Home, listener: socket.socket) -> None:
             "jobs": _jobs(app),
         },
         hosts=_hosts(host),
+        record=recorder.record,
+        own_token=own_token,
+        reset=app.reset if app.settings.testing else None,
     )
     config = uvicorn.Config(
         http_api(served, OPERATIONS.values()),
         http="httptools",
+        # A header must not say who the peer is: only the socket does.
+        proxy_headers=False,
         ws="none",
         lifespan="off",
         log_config=None,

@@ -8,18 +8,34 @@ from typing import Any
 from mainspring.core.operation import Operation, operations_in
 
 CONTRACTS = (
-    "administration",
-    "tracking",
-    "registry",
-    "deployment",
-    "monitoring",
-    "retraining",
-    "incidents",
+    "administration.contract",
+    "tracking.contract",
+    "tracking.experiment_contract",
+    "tracking.dataset_contract",
+    "tracking.artifact_contract",
+    "tracking.model_contract",
+    "tracking.search_contract",
+    "registry.contract",
+    "registry.catalog_contract",
+    "registry.search_contract",
+    "deployment.contract",
+    "monitoring.contract",
+    "retraining.contract",
+    "incidents.contract",
+    "governance.contract",
+    "webhooks.contract",
 )
 SERVICES = (
     "administration.service",
     "tracking.service",
+    "tracking.experiment_service",
+    "tracking.dataset_service",
+    "tracking.artifact_service",
+    "tracking.model_service",
+    "tracking.search_service",
     "registry.service",
+    "registry.catalog_service",
+    "registry.search_service",
     "registry.suite_service",
     "registry.promotion_service",
     "registry.policy_service",
@@ -29,6 +45,8 @@ SERVICES = (
     "monitoring.schedule_service",
     "retraining.service",
     "incidents.service",
+    "governance.service",
+    "webhooks.service",
 )
 REACTIONS = (
     "validation.reactions",
@@ -36,12 +54,13 @@ REACTIONS = (
     "monitoring.reactions",
     "retraining.reactions",
     "incidents.reactions",
+    "webhooks.reactions",
 )
 
 
 def operations() -> dict[str, Operation[Any, Any]]:
     """Every operation by name; loads the contracts alone."""
-    modules = [import_module(f"mainspring.{name}.contract") for name in CONTRACTS]
+    modules = [import_module(f"mainspring.{name}") for name in CONTRACTS]
     return {operation.name: operation for operation in operations_in(*modules)}
 
 

@@ -14,8 +14,10 @@ from mainspring.core.errors import Conflict
 from mainspring.core.ids import new_id
 from mainspring.core.operation import FileClient, Operation
 from mainspring.interfaces.remote import RemoteClient
+from mainspring.tracking import artifact_contract, dataset_contract, model_contract
 from mainspring.tracking import contract as tracking
-from mainspring.tracking.contract import FinishRun, ListDatasets, NameRun
+from mainspring.tracking.contract import FinishRun, NameRun
+from mainspring.tracking.dataset_contract import ListDatasets
 from tests import story
 from tests.house import Clients, at_once, local_client
 
@@ -116,11 +118,11 @@ def _run_operations(client: FileClient) -> dict[str, Callable[[], object]]:
         "runs.heartbeat": lambda: client.call(tracking.beat, NameRun(run=run)),
         "runs.log-dataset": lambda: story.log_data(client, run, "training"),
         "runs.log-artifact": lambda: client.call(
-            tracking.log_artifact, tracking.LogArtifact(run=run, file=entry)
+            artifact_contract.log_artifact, artifact_contract.LogArtifact(run=run, file=entry)
         ),
         "runs.log-model": lambda: client.call(
-            tracking.log_model,
-            tracking.LogModel(
+            model_contract.log_model,
+            model_contract.LogModel(
                 run=run, id=trained, name="m", engine="onnx", task="binary",
                 signature=story.SIGNATURE, files=[entry],
             ),
@@ -141,14 +143,14 @@ def test_a_repeatable_operation_has_one_effect(clients: Clients, name: str) -> N
     act()
     before = (
         story.kinds(clients.viewer),
-        clients.viewer.call(tracking.list_datasets, ListDatasets()),
+        clients.viewer.call(dataset_contract.list_datasets, ListDatasets()),
     )
 
     act()
 
     assert (
         story.kinds(clients.viewer),
-        clients.viewer.call(tracking.list_datasets, ListDatasets()),
+        clients.viewer.call(dataset_contract.list_datasets, ListDatasets()),
     ) == before
 
 

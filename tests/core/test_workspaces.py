@@ -48,13 +48,27 @@ NAMES_NOTHING = {
     "deploy.show": "tells names",
     "deploy.placements": "tells names and hashes of tokens",
     "data.list": "tells names and digests",
+    "data.used": "tells names and digests",
+    "experiments.show": "an experiment's id is eighteen digits at random",
+    "experiments.search": "an experiment's id is eighteen digits at random",
+    "experiments.find": "an experiment's id is eighteen digits at random",
+    "artifacts.list": "tells paths and digests",
+    "artifacts.show": "tells a path and a digest",
     "files.show": "tells a digest",
     "retrain.show-policy": "tells names",
     "runs.metric": "tells values",
+    "runs.sample": "tells values",
+    "runs.series": "tells values",
     "promotion.preview": "tells what would be",
 }
 """Answers that hold no id of something in the workspace, and why."""
-ABOUT_ITSELF = {"whoami.show", "people.list", "events.list", "events.verify"}
+ABOUT_ITSELF = {
+    "whoami.show",
+    "people.list",
+    "events.list",
+    "events.verify",
+    "experiments.search",  # each has its own default
+}
 """Answers that tell of the workspace itself, and so are never empty."""
 
 

@@ -101,7 +101,7 @@ def test_the_table_of_nouns_is_the_one_of_the_operations() -> None:
     declared = {
         name.partition(".")[0]: operation.request.__module__.split(".")[1]
         for name, operation in OPERATIONS.items()
-        if operation.path_fields or operation.request.__module__.endswith(".contract")
+        if operation.path_fields or operation.request.__module__.endswith("contract")
     }
 
     assert {name: noun.stage for name, noun in NOUNS.items()} == declared

@@ -16,6 +16,7 @@ from mainspring.core.access import Caller
 from mainspring.core.blobs import digest_of
 from mainspring.core.errors import Corrupt, Forbidden, Invalid, NotFound, Unreachable
 from mainspring.core.operation import FileClient, Operation
+from mainspring.group_commit import GroupCommit
 from mainspring.interfaces.http.api import MAX_BODY, Served, http_api
 from mainspring.registry import contract as registry
 from tests import story
@@ -286,6 +287,7 @@ def served(app: App, perform: Any = None) -> Served:
         blobs=app.blobs,
         health=lambda: {"status": "ok"},
         hosts=frozenset({"127.0.0.1", "localhost", "[::1]"}),
+        record=GroupCommit(app).record,
     )
 
 

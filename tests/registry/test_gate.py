@@ -39,6 +39,7 @@ from mainspring.registry.contract import (
     ProposePolicy,
     RollBack,
 )
+from mainspring.registry.model import RiskTier
 from tests import story
 from tests.conftest import Template
 from tests.house import Clients, Clock, local_client
@@ -170,7 +171,7 @@ class Gate(RuleBasedStateMachine):
 
     @precondition(lambda self: self.trained)
     @rule(who=PEOPLE, tier=some.sampled_from(["low", "high"]))
-    def describe(self, who: str, tier: contract.RiskTier) -> None:
+    def describe(self, who: str, tier: RiskTier) -> None:
         self.attempt(who, contract.describe_model, DescribeModel(model=MODEL, risk_tier=tier))
 
     @rule(who=some.sampled_from(["dora", "paul", "petra"]), give=MOSTLY)

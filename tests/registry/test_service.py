@@ -13,8 +13,6 @@ from mainspring.registry.contract import (
     DropAlias,
     ListModels,
     ListVersions,
-    Model,
-    ModelVersion,
     NameModel,
     NameVersion,
     RegisterVersion,
@@ -22,6 +20,7 @@ from mainspring.registry.contract import (
     RollBack,
     SetAlias,
 )
+from mainspring.registry.model import Model, ModelVersion
 from tests import story
 from tests.house import Clients, at_once, local_client
 from tests.story import MODEL

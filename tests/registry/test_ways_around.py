@@ -8,6 +8,7 @@ from mainspring.core.errors import Blocked, Conflict, Forbidden
 from mainspring.registry import contract
 from mainspring.registry.contract import NamePolicy, ProposePolicy
 from mainspring.tracking import contract as tracking
+from mainspring.tracking import dataset_contract
 from tests import story
 from tests.house import Clients
 from tests.story import MODEL
@@ -49,16 +50,16 @@ def test_nobody_writes_into_the_run_of_another(clients: Clients) -> None:
 
 def test_a_run_is_judged_by_one_hold_out(clients: Clients) -> None:
     run = story.open_run(clients.developer)
-    request = tracking.LogDataset(
+    request = dataset_contract.LogDataset(
         run=run, name="rows", digest=f"sha256:{'0' * 64}", role="holdout", rows=1, columns=[]
     )
-    clients.developer.call(tracking.log_dataset, request)
+    clients.developer.call(dataset_contract.log_dataset, request)
 
-    other = tracking.LogDataset(
+    other = dataset_contract.LogDataset(
         run=run, name="rows", digest=f"sha256:{'1' * 64}", role="holdout", rows=1, columns=[]
     )
     with pytest.raises(Conflict, match="has a hold-out already"):
-        clients.developer.call(tracking.log_dataset, other)
+        clients.developer.call(dataset_contract.log_dataset, other)
 
 
 def test_who_declared_that_nobody_has_to_agree_cannot_profit_from_it(clients: Clients) -> None:

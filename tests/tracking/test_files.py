@@ -7,16 +7,11 @@ import pytest
 from mainspring.core.blobs import digest_of
 from mainspring.core.errors import Conflict, Invalid, NotFound
 from mainspring.core.ids import new_id
-from mainspring.tracking import contract
-from mainspring.tracking.contract import (
-    FileEntry,
-    ListDatasets,
-    LogArtifact,
-    LogDataset,
-    NameRun,
-    NameTrainedModel,
-    Run,
-)
+from mainspring.tracking import artifact_contract, contract, dataset_contract, model_contract
+from mainspring.tracking.artifact_contract import LogArtifact
+from mainspring.tracking.contract import FileEntry, NameRun, Run
+from mainspring.tracking.dataset_contract import DatasetRole, ListDatasets, LogDataset
+from mainspring.tracking.model_contract import NameTrainedModel
 from tests import story
 from tests.house import Clients
 
@@ -35,18 +30,18 @@ def test_a_dataset_is_kept_once_for_all_runs(clients: Clients) -> None:
     for _ in range(2):
         story.log_data(clients.developer, story.open_run(clients.developer), "training")
 
-    (dataset,) = clients.viewer.call(contract.list_datasets, ListDatasets())
+    (dataset,) = clients.viewer.call(dataset_contract.list_datasets, ListDatasets())
 
     assert (dataset.name, dataset.runs) == ("training", 2)
 
 
 def test_one_dataset_may_have_two_roles_in_a_run(clients: Clients, run: str) -> None:
-    roles: list[contract.DatasetRole] = ["training", "validation"]
+    roles: list[DatasetRole] = ["training", "validation"]
     for role in roles:
         request = LogDataset(
             run=run, name="d", digest=digest_of(b"d"), role=role, rows=1, columns=[]
         )
-        clients.developer.call(contract.log_dataset, request)
+        clients.developer.call(dataset_contract.log_dataset, request)
 
     assert [dataset.role for dataset in show(clients, run).datasets] == roles
 
@@ -58,7 +53,7 @@ def test_the_rows_of_a_dataset_have_to_be_stored_first(clients: Clients, run: st
     )
 
     with pytest.raises(NotFound, match="this workspace has no file") as caught:
-        clients.developer.call(contract.log_dataset, request)
+        clients.developer.call(dataset_contract.log_dataset, request)
     assert caught.value.field == "file"
 
 
@@ -66,7 +61,7 @@ def artifact(clients: Clients, run: str, content: bytes) -> FileEntry:
     file = FileEntry(
         path="plots/roc.png", digest=story.put(clients.developer, content), size=len(content)
     )
-    return clients.developer.call(contract.log_artifact, LogArtifact(run=run, file=file))
+    return clients.developer.call(artifact_contract.log_artifact, LogArtifact(run=run, file=file))
 
 
 def test_an_artifact_belongs_to_its_run(clients: Clients, run: str) -> None:
@@ -89,14 +84,14 @@ def test_an_artifact_stays_in_its_folder(clients: Clients, run: str, path: str) 
     file = FileEntry(path=path, digest=digest_of(b""), size=0)
 
     with pytest.raises(Invalid) as caught:
-        clients.developer.call(contract.log_artifact, LogArtifact(run=run, file=file))
+        clients.developer.call(artifact_contract.log_artifact, LogArtifact(run=run, file=file))
     assert caught.value.field == "file.path"
 
 
 def test_a_trained_model_is_found_by_its_id(clients: Clients, run: str) -> None:
     trained = story.log_model(clients.developer, run)
 
-    found = clients.viewer.call(contract.show_trained, NameTrainedModel(id=trained))
+    found = clients.viewer.call(model_contract.show_trained, NameTrainedModel(id=trained))
 
     assert (found.run, found.signature) == (run, story.SIGNATURE)
     assert show(clients, run).models == [found]
@@ -104,11 +99,11 @@ def test_a_trained_model_is_found_by_its_id(clients: Clients, run: str) -> None:
 
 def test_a_model_of_files_that_are_not_stored_is_refused(clients: Clients, run: str) -> None:
     file = FileEntry(path="model.txt", digest=digest_of(b"never sent"), size=10)
-    request = contract.LogModel(
+    request = model_contract.LogModel(
         run=run, id=new_id(), name="m", engine="onnx", task="binary",
         signature=story.SIGNATURE, files=[file],
     )  # fmt: skip
 
     with pytest.raises(NotFound) as caught:
-        clients.developer.call(contract.log_model, request)
+        clients.developer.call(model_contract.log_model, request)
     assert caught.value.field == "files"

@@ -43,7 +43,8 @@ def show(clients: Clients, run: str) -> Run:
 
 
 def log(client: FileClient, run: str, *points: Point, **texts: dict[str, str]) -> int:
-    return client.call(contract.log_run, LogRun(run=run, points=list(points), **texts)).count
+    request = LogRun(run=run, points=list(points), **texts)  # type: ignore[arg-type]
+    return client.call(contract.log_run, request).count
 
 
 def at(value: Value, step: int = 0, seconds: float = 0, key: str = KEY) -> Point:
@@ -123,11 +124,12 @@ def test_points_sent_again_add_nothing(clients: Clients, run: str) -> None:
     assert (len(read(clients, run)), summary(clients, run).count) == (2, 2)
 
 
-def test_the_first_of_two_values_of_one_moment_stays(clients: Clients, run: str) -> None:
+def test_several_values_of_one_moment_all_stay(clients: Clients, run: str) -> None:
     log(clients.developer, run, at(0.1), at(0.9))
     log(clients.developer, run, at(0.5))
+    log(clients.developer, run, at(0.9), at(0.1), at(0.5))
 
-    assert [point.value for point in read(clients, run)] == [0.1]
+    assert [point.value for point in read(clients, run)] == [0.1, 0.9, 0.5]
 
 
 def test_a_batch_may_repeat_some_points(clients: Clients, run: str) -> None:
@@ -142,7 +144,16 @@ def test_a_summary_tells_the_metric_at_a_glance(clients: Clients, run: str) -> N
     log(clients.developer, run, at(0.1, 2), at(0.2, 3))
 
     assert summary(clients, run) == MetricSummary(
-        key=KEY, count=4, first=0.3, last=0.2, minimum=0.1, maximum=0.3, last_step=3
+        key=KEY,
+        count=4,
+        first=0.3,
+        last=0.2,
+        minimum=0.1,
+        maximum=0.3,
+        best=0.3,
+        best_step=0,
+        last_step=3,
+        last_at=EPOCH,
     )
 
 
@@ -211,11 +222,11 @@ def test_tags_may_change(clients: Clients, run: str) -> None:
     assert show(clients, run).tags == {"note": "second"}
 
 
-def test_a_finished_run_takes_nothing_more(clients: Clients, run: str) -> None:
+def test_a_finished_run_takes_late_values_and_stays_finished(clients: Clients, run: str) -> None:
     clients.developer.call(contract.finish_run, FinishRun(run=run))
 
-    with pytest.raises(Conflict, match="is finished"):
-        log(clients.developer, run, at(1.0))
+    assert log(clients.developer, run, at(1.0)) == 1
+    assert show(clients, run).status == "finished"
 
 
 def test_a_run_ends_in_one_way(clients: Clients, run: str) -> None:

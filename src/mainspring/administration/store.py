@@ -6,6 +6,7 @@ import datetime as dt
 from collections.abc import Sequence
 from typing import Any
 
+import msgspec
 from sqlalchemy import (
     ColumnElement,
     Connection,
@@ -18,9 +19,11 @@ from sqlalchemy import (
     select,
     update,
 )
+from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.exc import IntegrityError
 
 from mainspring.administration.contract import Blob, PendingJob, Person, Token, Workspace
+from mainspring.administration.furnishing import furnish
 from mainspring.administration.tables import (
     file_table,
     grant_table,
@@ -28,10 +31,12 @@ from mainspring.administration.tables import (
     token_table,
 )
 from mainspring.core.access import Actor, roles_permissions
+from mainspring.core.clock import to_micros
 from mainspring.core.errors import Conflict, NotFound
 from mainspring.core.event import Event
 from mainspring.core.event_log import event_of, event_table, workspace_table
 from mainspring.core.jobs import job_table
+from mainspring.core.prepared import Prepared
 from mainspring.core.settings import DEFAULT_WORKSPACE
 from mainspring.core.text import closest
 
@@ -74,6 +79,9 @@ _ACTOR = (
         principal_table.c.disabled_at.is_(None),
     )
 )
+
+
+_FIND_ACTOR = Prepared(_ACTOR, "workspace", "hash")
 
 
 class AdministrationStore:
@@ -235,13 +243,15 @@ class AdministrationStore:
             raise NotFound(f"no valid token {public_id!r} here", field="token")
 
     def record_file(self, digest: str, size: int, now: dt.datetime) -> None:
-        """Name a stored file in this workspace, once."""
-        if self.file(digest) is None:
-            self._connection.execute(
-                insert(file_table).values(
-                    workspace_id=self._workspace_id, digest=digest, size=size, recorded_at=now
-                )
+        """Name a stored file in this workspace; one that comes again is young again."""
+        row = {"digest": digest, "size": size, "recorded_at": now}
+        self._connection.execute(
+            upsert(file_table)
+            .values(**row, workspace_id=self._workspace_id)
+            .on_conflict_do_update(
+                index_elements=["workspace_id", "digest"], set_={"recorded_at": now}
             )
+        )
 
     def file(self, digest: str) -> Blob | None:
         """The file, if this workspace has it."""
@@ -337,6 +347,7 @@ def add_workspace(connection: Connection, name: str, now: dt.datetime) -> int:
         insert(workspace_table).values(name=name, recorded_at=now)
     ).inserted_primary_key
     assert key is not None
+    furnish(connection, int(key[0]), now)
     return int(key[0])
 
 
@@ -344,20 +355,21 @@ def find_actor(
     connection: Connection, hashed: str, workspace: str, now: dt.datetime
 ) -> tuple[Actor, int | None] | None:
     """The actor that a token's hash proves, and the workspace's key if there is such a one."""
-    rows = connection.execute(_ACTOR, {"hash": hashed, "workspace": workspace}).all()
-    if not rows or (rows[0].expires_at is not None and rows[0].expires_at <= now):
+    rows = _FIND_ACTOR.rows(connection, workspace, hashed)
+    if not rows:
         return None
-    first = rows[0]
-    roles = frozenset(row.role for row in rows if row.role)
+    key, kind, name, token, verbs, expires, _, workspace_id = rows[0][:8]
+    if expires is not None and expires <= to_micros(now):
+        return None
     actor = Actor(
-        kind=first.kind,
-        key=first.id,
-        name=first.name,
-        permissions=roles_permissions(roles),
-        token=first.public_id,
-        scopes=None if first.verbs is None else frozenset(first.verbs),
+        kind=kind,
+        key=key,
+        name=name,
+        permissions=roles_permissions(frozenset(row[6] for row in rows if row[6])),
+        token=token,
+        scopes=None if verbs is None else frozenset(msgspec.json.decode(verbs)),
     )
-    return actor, first.workspace_id
+    return actor, workspace_id
 
 
 def predictors(connection: Connection, workspace_id: int, now: dt.datetime) -> list[str]:

@@ -64,6 +64,7 @@ file_table = Table(
     Column("workspace_id", Key, ForeignKey("workspace.id"), nullable=False),
     Column("digest", Text, nullable=False),
     Column("size", BigInteger, nullable=False),
+    # When its bytes last came: for a while after that somebody may be about to name it.
     Column("recorded_at", Moment, nullable=False),
     UniqueConstraint("workspace_id", "digest"),
 )

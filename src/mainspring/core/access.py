@@ -6,6 +6,7 @@ import hashlib
 import secrets
 import zlib
 from dataclasses import dataclass
+from functools import cache
 from typing import Literal
 
 from mainspring.core.errors import Forbidden
@@ -25,7 +26,7 @@ PERMISSIONS = {
     "train": "report what a training did; Mainspring's own trainer does",
     "operate": "do what only Mainspring's own services do: close windows, finish jobs",
     "grant": "give and take roles",
-    "admin": "manage people, tokens and workspaces",
+    "admin": "manage people, tokens and workspaces; free storage",
 }
 """Every permission verb with its meaning; docs/access.md lists the same."""
 
@@ -85,8 +86,11 @@ class Caller:
     request_id: str
     cause: str | None = None
     """The event that the caller reacts to."""
+    named: bool = True
+    """Whether the client chose the request's id: only then can it ask for the answer again."""
 
 
+@cache
 def roles_permissions(roles: frozenset[str]) -> frozenset[str]:
     """What the roles allow together."""
     return frozenset().union(*(ROLES[role] for role in roles if role in ROLES))

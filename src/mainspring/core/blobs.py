@@ -2,22 +2,35 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import hashlib
 import os
 import tempfile
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import msgspec
 
+from mainspring.core.clock import UTC
 from mainspring.core.errors import Corrupt, Invalid, NotFound
 
 CHUNK = 1 << 20
+INCOMING = "incoming-"
+"""How the names of files begin whose bytes are still coming."""
+
+
+class StoredBlob(NamedTuple):
+    """Bytes that are here, and since when."""
+
+    digest: str
+    size: int
+    put_at: dt.datetime
+    """When they last came: putting the same bytes again makes them young again."""
 
 
 class BlobStore(Protocol):
-    """Keeps bytes under their SHA-256. Putting the same bytes again changes nothing."""
+    """Keeps bytes under their SHA-256. Putting the same bytes again changes but their age."""
 
     def put(self, chunks: Iterable[bytes], expected: str | None = None) -> tuple[str, int]:
         """Store the bytes durably; answers their digest `sha256:...` and size."""
@@ -33,6 +46,18 @@ class BlobStore(Protocol):
 
     def delete(self, digest: str) -> None:
         """Forget the bytes; nothing happens if they are not here."""
+        ...
+
+    def find(self, digest: str) -> StoredBlob | None:
+        """What is known of the bytes, if they are here."""
+        ...
+
+    def listed(self, prefix: str) -> Iterator[StoredBlob]:
+        """All bytes whose digest's hex characters begin with these; two are given at least."""
+        ...
+
+    def torn(self, before: dt.datetime, *, drop: bool) -> int:
+        """The size of what uploads left that broke off before the moment; dropped if told so."""
         ...
 
 
@@ -79,7 +104,7 @@ class LocalBlobs:
     def put(self, chunks: Iterable[bytes], expected: str | None = None) -> tuple[str, int]:
         """Store the bytes; refuse them if they are not the expected ones."""
         hasher, size = hashlib.sha256(), 0
-        handle, name = tempfile.mkstemp(dir=self._folder, prefix="incoming-")
+        handle, name = tempfile.mkstemp(dir=self._folder, prefix=INCOMING)
         aside = Path(name)
         try:
             with os.fdopen(handle, "wb") as file:
@@ -116,6 +141,29 @@ class LocalBlobs:
         """Remove the file."""
         self._path(digest).unlink(missing_ok=True)
 
+    def find(self, digest: str) -> StoredBlob | None:
+        """What the file system knows of the file."""
+        return _stored(digest, self._path(digest))
+
+    def listed(self, prefix: str) -> Iterator[StoredBlob]:
+        """The files of one folder; one that goes meanwhile is left out."""
+        folder, begin = prefix[:2], prefix[2:]
+        for path in sorted((self._folder / folder).glob(f"{begin}*")):
+            found = _stored(f"sha256:{folder}{path.name}", path)
+            if found is not None:
+                yield found
+
+    def torn(self, before: dt.datetime, *, drop: bool) -> int:
+        """The size of the files aside that nobody has written to since the moment."""
+        size = 0
+        for path in self._folder.glob(f"{INCOMING}*"):
+            found = _stored("", path)
+            if found is not None and found.put_at <= before:
+                size += found.size
+                if drop:
+                    path.unlink(missing_ok=True)
+        return size
+
     def _path(self, digest: str) -> Path:
         kind, _, value = digest.partition(":")
         if kind != "sha256" or len(value) != 64 or not set(value) <= set("0123456789abcdef"):
@@ -123,3 +171,11 @@ class LocalBlobs:
                 f"{digest!r} is no digest; wanted sha256: and 64 hex characters", field="digest"
             )
         return self._folder / value[:2] / value[2:]
+
+
+def _stored(digest: str, path: Path) -> StoredBlob | None:
+    try:
+        found = path.stat()
+    except FileNotFoundError:
+        return None
+    return StoredBlob(digest, found.st_size, dt.datetime.fromtimestamp(found.st_mtime, UTC))

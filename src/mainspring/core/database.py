@@ -78,6 +78,8 @@ class Database:
             _sqlite_engine(url) if self.is_sqlite else create_engine(url, pool_size=CONNECTIONS)
         )
         self._write_lock = threading.RLock()
+        driver: Any = self.engine.dialect.dbapi
+        self._driver_error: type[Exception] = driver.OperationalError
 
     @contextmanager
     def read(self) -> Iterator[Connection]:
@@ -107,13 +109,35 @@ class Database:
                 yield connection
 
     @contextmanager
+    def migrating(self) -> Iterator[Connection]:
+        """A transaction in which tables may be rebuilt: references are checked at its end alone."""
+        if not self.is_sqlite:
+            with self.write(decision=True) as connection:
+                yield connection
+            return
+        with self._answering(), self._write_lock, self.engine.connect() as connection:
+            raw = connection.connection.dbapi_connection
+            assert raw is not None
+            # SQLite heeds these only outside a transaction.
+            raw.execute("PRAGMA synchronous=FULL")
+            raw.execute("PRAGMA foreign_keys=OFF")
+            try:
+                connection.execution_options(sqlite_write=True)
+                with connection.begin():
+                    yield connection
+                    broken = connection.exec_driver_sql("PRAGMA foreign_key_check").all()
+                    assert not broken, f"the migration leaves references to nothing: {broken[:5]}"
+            finally:
+                raw.execute("PRAGMA foreign_keys=ON")
+
+    @contextmanager
     def _answering(self) -> Iterator[None]:
         """Say in words that the database is away, full or locked; nothing was written then."""
         try:
             yield
-        except OperationalError as error:
+        except (OperationalError, self._driver_error) as error:
             place = self.url.render_as_string(hide_password=True)
-            reason = str(error.orig).strip().splitlines()[0]
+            reason = str(getattr(error, "orig", error)).strip().splitlines()[0]
             raise Unavailable(
                 f"the database {place} does not answer as it should: {reason}",
                 fix="is it running, and is there space? mainspring doctor",
@@ -143,6 +167,8 @@ def _sqlite_engine(url: str) -> Engine:
     def configure(raw: Any, _record: object) -> None:
         # Transactions are ours to begin: the driver's own BEGIN is deferred and cannot be told.
         raw.isolation_level = None
+        # Heeded by new files alone: what was deleted there can be given back to the file system.
+        raw.execute("PRAGMA auto_vacuum=INCREMENTAL")
         raw.execute("PRAGMA journal_mode=WAL")
         raw.execute("PRAGMA synchronous=NORMAL")
         raw.execute("PRAGMA foreign_keys=ON")

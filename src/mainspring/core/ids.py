@@ -43,6 +43,16 @@ Name = Annotated[
         description="a name: letters, digits, _ - . and inner spaces; not digits only",
     ),
 ]
+ModelName = Annotated[
+    str,
+    msgspec.Meta(
+        min_length=1,
+        max_length=250,
+        pattern=r"^(?!\.)(?![0-9]+$)[^@/:\x00-\x1f\x7f\ud800-\udfff\ufffd]*"
+        r"[^@/:\s\x00-\x1f\x7f\ud800-\udfff\ufffd]$(?!\n)",
+        description="a name without @ / : and control characters; not digits only",
+    ),
+]
 Version = Annotated[int, msgspec.Meta(ge=1, le=2_000_000_000)]
 Limit = Annotated[int, msgspec.Meta(ge=1, le=1000)]
 Place = Annotated[int, msgspec.Meta(ge=0, le=2**53)]
@@ -83,7 +93,7 @@ def parse_model_reference(text: str) -> tuple[str, str]:
 
 def checked_alias(alias: str) -> str:
     """Refuse aliases that would read as a version or as a stage."""
-    if re.fullmatch(r"v?[0-9]+", alias) or alias.lower() in RESERVED_ALIASES:
+    if re.fullmatch(r"[vV]?[0-9]+", alias) or alias.lower() in RESERVED_ALIASES:
         raise Invalid(
             f"{alias!r} cannot be an alias: it reads as a version or a stage", field="alias"
         )

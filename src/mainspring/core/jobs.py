@@ -64,16 +64,20 @@ class Reaction:
     lane: Lane
     function: React | str
     """The function, or `module:function` where importing it would be heavy for the server."""
+    when: Callable[[Connection, int], bool] | None = None
+    """Asked, for the workspace's key, where a job for nothing would cost more than the question."""
 
 
 REACTIONS: dict[str, Reaction] = {}
 
 
-def on(kind: str, *, name: str) -> Callable[[React], React]:
+def on(
+    kind: str, *, name: str, when: Callable[[Connection, int], bool] | None = None
+) -> Callable[[React], React]:
     """Let a quick function follow every event of the kind, in the server's own worker thread."""
 
     def register(function: React) -> React:
-        add_reaction(Reaction(name, kind, "server", function))
+        add_reaction(Reaction(name, kind, "server", function, when))
         return function
 
     return register
@@ -116,6 +120,7 @@ def enqueue(
         }
         for reaction in REACTIONS.values()
         if reaction.kind == kind
+        and (reaction.when is None or reaction.when(connection, workspace_id))
     ]
     if rows:
         connection.execute(insert(job_table), rows)

@@ -60,6 +60,8 @@ class Operation(Generic[Q, R]):
     secret: bool = field(default=False, kw_only=True)
     """Whether the answer holds a secret, and so is never kept for a client that retries."""
 
+    together: bool = field(default=False, kw_only=True)
+    """Whether it only adds data, so that many requests may share one commit."""
     inside: bool = field(default=False, kw_only=True)
     """Whether only Mainspring asks for it, on the way of another request: it has no route."""
 

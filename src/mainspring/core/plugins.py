@@ -10,6 +10,7 @@ from mainspring.core.errors import NotFound
 from mainspring.core.text import closest
 
 KINDS = {
+    "doors": "answer the API of another tool beside our own, for instance MLflow's",
     "engines": "load a model folder so that it can be called",
     "checks": "judge a version before it may enter a stage",
     "check_parameters": "say what a check may be told, so that a suite is read when it is declared",

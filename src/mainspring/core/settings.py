@@ -19,6 +19,10 @@ VARIABLES = {
     "MAINSPRING_WORKSPACE": "the workspace that the CLI and the SDK work in",
     "MAINSPRING_DATABASE": "the database URL of `mainspring up`, SQLite in the home by default",
     "MAINSPRING_ARTIFACTS": "where `mainspring up` keeps files, a folder of the home by default",
+    "MAINSPRING_OUTBOUND_ALLOW": "hosts and networks that webhooks may call though not public, "
+    "separated by commas",
+    "MAINSPRING_WEBHOOK_ATTEMPTS": "how often a webhook's peer is asked before it is given up, 6",
+    "MAINSPRING_WEBHOOK_TIMEOUT": "seconds that a webhook's peer may take to answer, 30",
 }
 """Every environment variable that is read, with its meaning; docs/settings.md lists the same."""
 
@@ -32,6 +36,8 @@ class Settings:
     port: int = DEFAULT_PORT
     database: str | None = None
     artifacts: str | None = None
+    testing: bool = False
+    """Whether the server also has the route that empties the store."""
 
     @property
     def database_url(self) -> str:
@@ -66,6 +72,16 @@ def read_variable(name: str) -> str | None:
     """The value of one documented environment variable; empty counts as unset."""
     assert name in VARIABLES, name
     return os.environ.get(name) or None
+
+
+def read_number(name: str, otherwise: int) -> int:
+    """The positive number in an environment variable."""
+    text = read_variable(name)
+    if text is None:
+        return otherwise
+    if not (text.isascii() and text.isdigit() and 0 < int(text) <= 1_000_000):
+        raise Invalid(f"{name} is {text!r}, wanted a positive number", field=name)
+    return int(text)
 
 
 def home_folder(given: str | None = None) -> Path:

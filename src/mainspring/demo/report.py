@@ -91,7 +91,7 @@ class _Scored:
 
     def _frozen(self, client: FileClient, setting: Setting, rows: Any) -> np.ndarray:
         first = setting.first
-        model = load_model(fetched_folder(client, first.digest, first.files))
+        model = load_model(fetched_folder(client, first.own_digest(), first.files))
         table = rows.rename_columns([name.removeprefix("input.") for name in rows.column_names])
         output = first.signature.outputs[0].name
         return np.asarray(model.predict(to_inputs(table, list(FEATURES)))[output]).reshape(-1)

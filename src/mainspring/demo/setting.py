@@ -16,7 +16,8 @@ from mainspring.demo.story import Story
 from mainspring.interfaces.sdk.client import Client, Pending
 from mainspring.interfaces.sdk.endpoint import Endpoint
 from mainspring.registry import contract as registry
-from mainspring.registry.contract import ModelVersion, NamePolicy, ProposePolicy
+from mainspring.registry.contract import NamePolicy, ProposePolicy
+from mainspring.registry.model import ModelVersion
 from mainspring.retraining.policy import LEVELS, Level
 
 MODEL = "flights-late"
@@ -111,7 +112,7 @@ def _first_version(author: Client, flights: Flights, story: Story, seed: int) ->
     story.tell(
         f"  {len(rows):,} flights, {np.mean(rows['label'].to_numpy()):.1%} of them late\n"
         f"  run {run.id[:8]} recorded parameters, metrics for each round, data, code, packages\n"
-        f"  registered as {MODEL}@{version.version}, {version.digest[:19]}"
+        f"  registered as {MODEL}@{version.version}, {version.own_digest()[:19]}"
     )
     return version
 

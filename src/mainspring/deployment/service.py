@@ -23,13 +23,15 @@ def _store(work: Work) -> DeploymentStore:
 def start(work: Work, request: contract.StartDeployment) -> Deployment:
     """Serve what is in the stage; nothing that passed no gate is ever served."""
     store, name = _store(work), request.name or request.model
-    version = RegistryStore(work.connection, work.workspace_id).staged(request.model, request.stage)
+    registry = RegistryStore(work.connection, work.workspace_id)
+    version = registry.staged(request.model, request.stage)
     if version is None:
         raise NotFound(
             f"no version of {request.model!r} is in {request.stage!r}: nothing to serve",
             field="stage",
             fix=f"mainspring promote {request.model}@VERSION --to {request.stage}",
         )
+    _refuse_unproven(registry, version, request.stage)
     known = store.find(name)
     if known is not None and (known.model, known.stage) != (request.model, request.stage):
         raise Conflict(f"deployment {name!r} serves {known.model} {known.stage}", field="name")
@@ -46,6 +48,17 @@ def start(work: Work, request: contract.StartDeployment) -> Deployment:
         "deployment.requested", ("deployment", name), request.model, version=version.number
     )
     return deployment_of(store.row(name))
+
+
+def _refuse_unproven(registry: RegistryStore, version: Any, stage: str) -> None:
+    """Where no suite is declared, anything may be moved into a stage; it is not served for that."""
+    if not registry.passed_into(version.id, stage):
+        name = f"{version.model}@{version.number}"
+        raise Blocked(
+            f"{name} is in {stage} and has passed no gate: it is not served",
+            [f"{name} has to be promoted to {stage}"],
+            fix=f"declare a suite, then: mainspring promote {name} --to {stage}",
+        )
 
 
 @performs(contract.stop)
@@ -76,9 +89,8 @@ def roll_out(work: Work, request: contract.RollOut) -> Deployment:
     """Want another version, which has to be in the stage."""
     store = _store(work)
     row = store.row(request.deployment)
-    version = RegistryStore(work.connection, work.workspace_id).version_row(
-        row.model, request.version
-    )
+    registry = RegistryStore(work.connection, work.workspace_id)
+    version = registry.version_row(row.model, request.version)
     if version.stage != row.stage:
         raise Blocked(
             f"{row.model}@{request.version} is in {version.stage}, and {row.name!r} serves "
@@ -86,6 +98,7 @@ def roll_out(work: Work, request: contract.RollOut) -> Deployment:
             [f"{row.model}@{request.version} has to be promoted to {row.stage}"],
             fix=f"mainspring promote {row.model}@{request.version} --to {row.stage}",
         )
+    _refuse_unproven(registry, version, row.stage)
     if row.version != request.version:
         store.update(row.id, {"version": request.version})
         work.announce(

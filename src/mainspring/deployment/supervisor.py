@@ -29,7 +29,8 @@ from mainspring.deployment.process import (
     start_time,
 )
 from mainspring.registry import contract as registry
-from mainspring.registry.contract import ModelVersion, NameVersion
+from mainspring.registry.contract import NameVersion
+from mainspring.registry.model import ModelVersion
 from mainspring.serving.snapshot import ServedFolder, Snapshot, read_snapshot
 
 BACKOFF_S = (0.0, 1.0, 2.0, 5.0, 15.0, 30.0)
@@ -234,7 +235,7 @@ class Supervisor:
                     name=deployment.model,
                     version=str(version.version),
                     folder=str(self._unpacked(version)),
-                    digest=version.digest,
+                    digest=version.own_digest(),
                 ),
             ),
             tokens=tuple(placement.tokens),
@@ -245,7 +246,7 @@ class Supervisor:
 
     def _unpacked(self, version: ModelVersion) -> Path:
         """The version's files in a folder by its digest, each verified as it is read."""
-        folder = self._home / "models" / version.digest.replace(":", "-")
+        folder = self._home / "models" / version.own_digest().replace(":", "-")
         done = folder / ".complete"
         if not done.exists():
             for file in version.files:

@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, TypeVar
+from urllib.parse import quote
 
 import httpx2
 import msgspec
@@ -93,8 +94,7 @@ class RemoteClient:
         below = "" if operation.scope == "system" else f"/workspaces/{self.workspace}"
         path = operation.path
         for name in operation.path_fields:
-            path = path.replace(f"{{{name}}}", httpx2.URL("/").copy_with(
-                path="/" + _text(fields.pop(name))).raw_path.decode()[1:])  # fmt: skip
+            path = path.replace(f"{{{name}}}", quote(_text(fields.pop(name)), safe=""))
         return f"/api/v1{below}{path}"
 
     def _send(self, send: Callable[[], httpx2.Response]) -> httpx2.Response:

@@ -8,7 +8,8 @@ from mainspring.core.errors import NotFound
 from mainspring.core.operation import FileClient
 from mainspring.engines.engine import load_model
 from mainspring.registry import contract as registry
-from mainspring.registry.contract import ModelVersion, NameVersion
+from mainspring.registry.contract import NameVersion
+from mainspring.registry.model import ModelVersion
 from mainspring.tracking import contract as tracking
 from mainspring.tracking.contract import NameRun
 from mainspring.tracking.dataset import event_micros, read_rows, to_inputs
@@ -31,7 +32,7 @@ class Reference:
         training = read_rows(fetched(client, files["training"]))
         self.profile = self._profiled(to_inputs(training, self.inputs), event_micros(training))
         holdout = read_rows(fetched(client, files["holdout"]))
-        model = load_model(fetched_folder(client, version.digest, version.files))
+        model = load_model(fetched_folder(client, version.own_digest(), version.files))
         score = np.asarray(model.predict(to_inputs(holdout, self.inputs))[self.output]).reshape(-1)
         self.scores = self._profiled({SCORE: score}, event_micros(holdout))
         self.holdout_auc = None
@@ -56,13 +57,13 @@ class Reference:
         return build_profile(columns, None if times is None else times - self._day_starts_at)
 
 
-_references: dict[tuple[str, int], Reference] = {}
+_references: dict[tuple[str, str, int], Reference] = {}
 
 
 def reference_of(client: FileClient, model: str, number: int, day_starts_at: int) -> Reference:
     """The version's yardstick, built once in this process; days start so many microseconds late."""
     version = client.call(registry.show_version, NameVersion(model=model, version=number))
-    key = (version.trained_model, day_starts_at)
+    key = (version.trained_model or version.run or "", version.own_digest(), day_starts_at)
     if key not in _references:
         _references[key] = Reference(client, version, day_starts_at)
     return _references[key]

@@ -7,51 +7,17 @@ from typing import Annotated, Any, Literal
 
 import msgspec
 
-from mainspring.core.ids import Id, Limit, Name, Text, Version
+from mainspring.core.ids import Id, Limit, ModelName, Name, Text, Version
 from mainspring.core.operation import Done, Operation, Request
-from mainspring.core.signature import Signature
-from mainspring.registry.promotion import Outcome, PromotionState, Stage
-from mainspring.tracking.contract import FileEntry, RunDataset
+from mainspring.registry.model import Model, ModelVersion, RiskTier
+from mainspring.registry.promotion import Outcome, PromotionState
+from mainspring.tracking.contract import RunDataset
 
-RiskTier = Literal["low", "medium", "high"]
 Count = Annotated[int, msgspec.Meta(ge=0, le=10)]
 Reason = Annotated[Text, msgspec.Meta(min_length=1)]
 CheckName = Annotated[str, msgspec.Meta(max_length=250, pattern=r"^[\w.:]+$(?!\n)")]
 Reference = Annotated[str, msgspec.Meta(max_length=250, pattern=r"^[^/\x00\n]+$(?!\n)")]
 TargetStage = Literal["staging", "production"]
-
-
-class Model(msgspec.Struct, frozen=True, kw_only=True):
-    """A named line of versions."""
-
-    name: str
-    owner: str
-    team: str
-    risk_tier: RiskTier
-    description: str
-    versions: int
-    production: int | None
-    """The version in production."""
-    aliases: dict[str, int]
-    recorded_at: dt.datetime
-
-
-class ModelVersion(msgspec.Struct, frozen=True, kw_only=True):
-    """One immutable version: its digest covers all its files."""
-
-    model: str
-    version: int
-    stage: Stage
-    digest: str
-    engine: str
-    task: str
-    signature: Signature
-    files: list[FileEntry]
-    run: str | None
-    trained_model: str
-    description: str
-    registered_by: str
-    recorded_at: dt.datetime
 
 
 class CheckSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -139,7 +105,7 @@ class Lineage(msgspec.Struct, frozen=True, kw_only=True):
 
     model: str
     version: int
-    digest: str
+    digest: str | None
     stage: str
     registered_by: str
     run: str | None
@@ -161,13 +127,13 @@ class Lineage(msgspec.Struct, frozen=True, kw_only=True):
 class NameModel(Request, frozen=True, kw_only=True):
     """One model."""
 
-    model: Name
+    model: ModelName
 
 
 class NameVersion(Request, frozen=True, kw_only=True):
     """One version."""
 
-    model: Name
+    model: ModelName
     version: Version
 
 
@@ -255,7 +221,7 @@ class RequestPromotion(NameVersion, frozen=True, kw_only=True):
 class ListPromotions(Request, frozen=True, kw_only=True):
     """Promotions, newest first."""
 
-    model: Name | None = None
+    model: ModelName | None = None
     open: bool = False
     limit: Limit = 100
 

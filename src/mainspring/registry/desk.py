@@ -28,6 +28,7 @@ from mainspring.registry.promotion_store import (
     verdict_of,
 )
 from mainspring.registry.store import RegistryStore
+from mainspring.tracking.dataset_store import DatasetStore
 from mainspring.tracking.store import TrackingStore
 
 
@@ -45,7 +46,12 @@ class Desk:
         run = self.tracking.find_run(version.run) if version.run else None
         if run is None:
             return None
-        roles = {dataset.role for dataset in self.tracking.datasets(run.id)}
+        roles = {
+            dataset.role
+            for dataset in DatasetStore(self.work.connection, self.work.workspace_id).datasets(
+                run.id
+            )
+        }
         here = {
             "training data": "training" in roles,
             "hold-out data": "holdout" in roles,
@@ -128,6 +134,8 @@ def suite_for(desk: Desk, version: Any, request: contract.RequestPromotion) -> A
     suites = [suite_of(row) for row in rows]
     provenance = desk.provenance(version)
     reasons = provenance_blockers(provenance, suites, request.stage)
+    if version.digest is None:
+        reasons.insert(0, "its files are not kept here, or are not those of the run it names")
     if request.policy is not None:
         policy = standing_policy(desk.promotions.policy_row(request.policy))
         reasons += policy_blockers(

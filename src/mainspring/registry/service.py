@@ -9,16 +9,19 @@ from typing import Any
 import msgspec
 
 from mainspring.core.blobs import digest_of
-from mainspring.core.errors import Blocked, Invalid, NotFound
+from mainspring.core.errors import Blocked, Conflict, Invalid, NotFound
 from mainspring.core.event import Announcement
 from mainspring.core.event_log import event_table
 from mainspring.core.ids import checked_alias
 from mainspring.core.work import Work, performs
 from mainspring.registry import contract
-from mainspring.registry.contract import Lineage, Model, ModelVersion
+from mainspring.registry.contract import Lineage
+from mainspring.registry.model import Model, ModelVersion
 from mainspring.registry.promotion_store import PromotionStore
-from mainspring.registry.store import RegistryStore, checked_move, version_of
+from mainspring.registry.store import RegistryStore, checked_move
 from mainspring.tracking.contract import TrainedModel
+from mainspring.tracking.dataset_store import DatasetStore
+from mainspring.tracking.model_store import ModelStore
 from mainspring.tracking.store import TrackingStore
 
 STAGES = ("development", "staging", "production", "archived")
@@ -41,8 +44,7 @@ def show_model(work: Work, request: contract.NameModel) -> Model:
 
 
 def _model(store: RegistryStore, name: str) -> Model:
-    store.model_row(name)
-    return store.models(1, name)[0]
+    return store.model_of(store.model_row(name))
 
 
 @performs(contract.describe_model)
@@ -56,7 +58,7 @@ def describe_model(work: Work, request: contract.DescribeModel) -> Model:
     if tiers.index(values.get("risk_tier", row.risk_tier)) < tiers.index(row.risk_tier):
         work.actor.require("approve", "lowering a risk tier")
     if values:
-        store.update_model(row.id, values)
+        store.update_model(row.id, {**values, "updated_at": work.now})
         work.announce("model.described", ("model", request.model), request.model, **values)
     return _model(store, request.model)
 
@@ -66,25 +68,35 @@ def register_version(work: Work, request: contract.RegisterVersion) -> ModelVers
     """Give the trained model the next number; the same one again answers its version."""
     checked_alias_free(request.model)
     store = _store(work)
-    trained = TrackingStore(work.connection, work.workspace_id).trained(
+    trained = ModelStore(work.connection, work.workspace_id).trained(
         public_id=request.trained_model
     )
     if not trained:
         raise NotFound(
             f"no trained model {request.trained_model!r} in this workspace", field="trained_model"
         )
+    if trained[0].digest is None:
+        raise Conflict(
+            f"trained model {request.trained_model!r} is not ready: its files are still coming",
+            field="trained_model",
+        )
     known = store.trained_as(request.model, request.trained_model)
-    if known is not None:
-        return version_of(known)
+    if known is not None and known.digest == trained[0].digest:
+        return store.version_of(known)
     model = store.find_model(request.model)
     if model is None:
         key = store.add_model(request.model, work.actor.name, work.now)
-        work.announce("model.created", ("model", request.model), request.model)
+        work.announce(
+            "model.created", ("model", request.model), request.model,
+            of="model", description="", tags={},
+        )  # fmt: skip
+    elif model.kind == "prompt":
+        raise Conflict(f"{request.model!r} is a prompt; a version of it is a text", field="model")
     else:
         key = model.id
+        store.update_model(key, {"updated_at": work.now})
     _add_version(work, store, key, request, trained[0])
-    row = store.trained_as(request.model, request.trained_model)
-    return version_of(row)
+    return store.version_of(store.trained_as(request.model, request.trained_model))
 
 
 def checked_alias_free(name: str) -> None:
@@ -107,7 +119,15 @@ def _add_version(
             subject_kind="version",
             subject=f"{request.model}@{number}",
             model=request.model,
-            facts={"version": number, "run": trained.run, "trained_model": trained.id},
+            facts={
+                "of": "model",
+                "version": number,
+                "run": trained.run,
+                "trained_model": trained.id,
+                "source": f"models:/m-{trained.id}",
+                "description": request.description,
+                "tags": {},
+            },
             digest_after=trained.digest,
         )
     )
@@ -140,7 +160,8 @@ def list_versions(work: Work, request: contract.ListVersions) -> list[ModelVersi
 @performs(contract.show_version)
 def show_version(work: Work, request: contract.NameVersion) -> ModelVersion:
     """One version."""
-    return version_of(_store(work).version_row(request.model, request.version))
+    store = _store(work)
+    return store.version_of(store.version_row(request.model, request.version))
 
 
 @performs(contract.resolve)
@@ -149,25 +170,26 @@ def resolve(work: Work, request: contract.Resolve) -> ModelVersion:
     store, reference = _store(work), request.reference
     if re.fullmatch("[0-9]+", reference):
         number = int(reference[:10])  # so many digits are no version's number already
-        return version_of(store.version_row(request.model, min(number, 2_000_000_000)))
-    model = store.model_row(request.model)
+        return store.version_of(store.version_row(request.model, min(number, 2_000_000_000)))
     if reference.lower() in STAGES:
         row = store.staged(request.model, reference.lower())
         if row is None:
+            store.model_row(request.model)
             raise NotFound(
                 f"no version of {request.model!r} is in {reference!r}",
                 field="reference",
                 fix=f"mainspring model versions {request.model}",
             )
-        return version_of(row)
-    aliases = store.aliases(model.id)
-    if reference not in aliases:
+        return store.version_of(row)
+    row = store.version_by_alias(request.model, reference)
+    if row is None:
+        aliases = store.aliases(store.model_row(request.model).id)
         raise NotFound(
             f"model {request.model!r} has no alias {reference!r}; it has: "
             f"{', '.join(aliases) or 'none'}",
             field="reference",
         )
-    return version_of(store.version_row(request.model, aliases[reference]))
+    return store.version_of(row)
 
 
 @performs(contract.set_alias)
@@ -175,12 +197,17 @@ def set_alias(work: Work, request: contract.SetAlias) -> Model:
     """Point the alias."""
     store = _store(work)
     version = store.version_row(request.model, request.version)
-    store.set_alias(version.model_id, checked_alias(request.alias), request.version)
+    # A prompt has no stages, so that no alias of it can be taken for one.
+    if version.model_kind != "prompt" or request.alias.lower() not in STAGES:
+        checked_alias(request.alias)
+    store.set_alias(version.model_id, request.alias, request.version)
     work.announce(
         "alias.set",
         ("version", f"{request.model}@{request.version}"),
         request.model,
+        of=version.model_kind,
         alias=request.alias,
+        version=request.version,
     )
     return _model(store, request.model)
 
@@ -192,7 +219,9 @@ def drop_alias(work: Work, request: contract.DropAlias) -> Model:
     model = store.model_row(request.model)
     if not store.drop_alias(model.id, request.alias):
         raise NotFound(f"model {request.model!r} has no alias {request.alias!r}", field="alias")
-    work.announce("alias.removed", ("model", request.model), request.model, alias=request.alias)
+    work.announce(
+        "alias.removed", ("model", request.model), request.model, of=model.kind, alias=request.alias
+    )
     return _model(store, request.model)
 
 
@@ -202,9 +231,10 @@ def roll_back(work: Work, request: contract.RollBack) -> ModelVersion:
     store = _store(work)
     version = store.version_row(request.model, request.version)
     checked_move(version, request.stage)
-    if not store.was_in_stage(version.id, request.stage):
+    if not store.passed_into(version.id, request.stage):
         raise Blocked(
-            f"{request.model}@{request.version} was never in {request.stage}: nothing to return to",
+            f"{request.model}@{request.version} was never in {request.stage} through its gate: "
+            "nothing to return to",
             ["a version that was not there before needs a promotion"],
             fix=f"mainspring promote {request.model}@{request.version} --to {request.stage}",
         )
@@ -218,7 +248,7 @@ def roll_back(work: Work, request: contract.RollBack) -> ModelVersion:
         replaced=before,
         reason=request.reason,
     )
-    return version_of(store.version_row(request.model, request.version))
+    return store.version_of(store.version_row(request.model, request.version))
 
 
 @performs(contract.show_lineage)
@@ -241,7 +271,7 @@ def show_lineage(work: Work, request: contract.NameVersion) -> Lineage:
         run_opened_at=run.opened_at if run else None,
         code=run.code if run else {},
         environment=run.environment if run else {},
-        datasets=tracking.datasets(run.id) if run else [],
+        datasets=DatasetStore(work.connection, work.workspace_id).datasets(run.id) if run else [],
         parent_version=promotion.champion if promotion else None,
         suite_digest=suite.digest if suite else None,
         suite_declared_at=suite.recorded_at if suite else None,

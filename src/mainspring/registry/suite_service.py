@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import msgspec
 
-from mainspring.core.errors import Invalid
+from mainspring.core.errors import Conflict, Invalid
 from mainspring.core.event import Announcement
 from mainspring.core.plugins import installed, plug
 from mainspring.core.text import closest
 from mainspring.core.work import Work, performs
 from mainspring.registry import contract
+from mainspring.registry.catalog_store import CatalogStore
 from mainspring.registry.contract import CheckSpec, SuiteRow
 from mainspring.registry.promotion_store import PromotionStore, suite_row_of
 from mainspring.registry.service import checked_alias_free, suite_digest
+from mainspring.registry.store import RegistryStore
 
 
 @performs(contract.declare_suite)
@@ -37,6 +39,8 @@ def declare_suite(work: Work, request: contract.DeclareSuite) -> SuiteRow:
     newest = store.suite_rows(request.model, request.stage)[:1]
     if request.stage == "production" and request.approvals < (newest[0].approvals if newest else 1):
         work.actor.require("approve", "asking for fewer approvals than before")
+    if not newest:
+        _refuse_too_late(work, request)
     if not newest or newest[0].digest != digest:
         store.add_suite(
             {
@@ -61,6 +65,22 @@ def declare_suite(work: Work, request: contract.DeclareSuite) -> SuiteRow:
             )
         )
     return suite_row_of(store.suite_rows(request.model, request.stage)[0])
+
+
+def _refuse_too_late(work: Work, request: contract.DeclareSuite) -> None:
+    """A gate is put up only where nothing is that did not pass it, and not around a prompt."""
+    model = RegistryStore(work.connection, work.workspace_id).find_model(request.model)
+    if model is not None and model.kind == "prompt":
+        raise Conflict(f"{request.model!r} is a prompt, and prompts have no stages", field="model")
+    catalog = CatalogStore(work.connection, work.workspace_id)
+    unproven = catalog.unproven(request.model, request.stage)
+    if unproven:
+        raise Conflict(
+            f"{request.model}@{unproven[0]} is in {request.stage} and has passed no gate; "
+            "a suite can be declared when it is out",
+            field="stage",
+            fix=f"mainspring model move {request.model}@{unproven[0]} --stage archived",
+        )
 
 
 def _read_parameters(check: CheckSpec) -> None:

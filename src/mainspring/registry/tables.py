@@ -11,6 +11,7 @@ from sqlalchemy import (
     Table,
     Text,
     UniqueConstraint,
+    func,
 )
 
 from mainspring.core.database import Json, Key, Moment, metadata
@@ -21,12 +22,22 @@ model_table = Table(
     Column("id", Key, primary_key=True),
     Column("workspace_id", Key, ForeignKey("workspace.id"), nullable=False),
     Column("name", Text, nullable=False),
+    Column("kind", Text, nullable=False, server_default="model"),
     Column("owner", Text, nullable=False),
     Column("team", Text, nullable=False),
     Column("risk_tier", Text, nullable=False),
     Column("description", Text, nullable=False),
     Column("recorded_at", Moment, nullable=False),
+    Column("updated_at", Moment),
     UniqueConstraint("workspace_id", "name"),
+)
+model_tag_table = Table(
+    "model_tag",
+    metadata,
+    Column("model_id", Key, ForeignKey("model.id"), primary_key=True),
+    Column("key", Text, primary_key=True),
+    Column("value", Text, nullable=False),
+    sqlite_with_rowid=False,
 )
 version_table = Table(
     "version",
@@ -35,21 +46,38 @@ version_table = Table(
     Column("model_id", Key, ForeignKey("model.id"), nullable=False),
     Column("number", Integer, nullable=False),
     Column("stage", Text, nullable=False),
-    Column("digest", Text, nullable=False),
+    # NULL if its files are not ours: such a version is known, and cannot be promoted or deployed.
+    Column("digest", Text),
     Column("engine", Text, nullable=False),
     Column("task", Text, nullable=False),
     Column("signature", Json, nullable=False),
     Column("files", Json, nullable=False),
     Column("run", Text),
-    Column("trained_model", Text, nullable=False),
+    Column("trained_model", Text),
+    # Where another tool's client said that its files are, and the link that it gave.
+    Column("source", Text, nullable=False, server_default=""),
+    Column("location", Text, nullable=False, server_default=""),
+    Column("run_link", Text, nullable=False, server_default=""),
     Column("description", Text, nullable=False),
     Column("registered_by", Text, nullable=False),
     Column("event", Text, nullable=False),
     Column("recorded_at", Moment, nullable=False),
+    Column("updated_at", Moment),
+    # A deleted version keeps its number: nothing else may ever be called the same.
+    Column("deleted_at", Moment),
     UniqueConstraint("model_id", "number"),
-    UniqueConstraint("model_id", "trained_model"),
-    Index("ix_version_stage", "model_id", "stage"),
+    Index("ix_version_trained_model", "model_id", "trained_model"),
+    Index("ix_version_run", "run"),
+    Index("ix_version_stage", "model_id", "stage", "number"),
     Index("ix_version_digest", "digest"),
+)
+version_tag_table = Table(
+    "version_tag",
+    metadata,
+    Column("version_id", Key, ForeignKey("version.id"), primary_key=True),
+    Column("key", Text, primary_key=True),
+    Column("value", Text, nullable=False),
+    sqlite_with_rowid=False,
 )
 alias_table = Table(
     "alias",
@@ -152,3 +180,8 @@ policy_table = Table(
     Column("recorded_at", Moment, nullable=False),
     UniqueConstraint("workspace_id", "name"),
 )
+for _table in (model_tag_table, version_tag_table):
+    Index(f"ix_{_table.name}_value", _table.c.key, _table.c.value).ddl_if(dialect="sqlite")
+    Index(f"ix_{_table.name}_beginning", _table.c.key, func.left(_table.c.value, 200)).ddl_if(
+        dialect="postgresql"
+    )

@@ -9,21 +9,30 @@ class TestMyBlobs(BlobStoreContract):
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
 from mainspring.core.blobs import BlobStore, digest_of
+from mainspring.core.clock import utc_now
 from mainspring.core.errors import Corrupt, Invalid, NotFound
 
 SMALL = b"a few bytes"
 LARGE = bytes(range(256)) * 12_000
 """About three megabytes: more than any store should hold in memory at once."""
+CLOCKS_DIFFER = dt.timedelta(milliseconds=20)
+"""A store's clock may be this coarse."""
 
 
 def _pieces(data: bytes) -> list[bytes]:
     return [data[start : start + 70_000] for start in range(0, len(data), 70_000)]
+
+
+def _wait_past(moment: dt.datetime) -> None:
+    while utc_now() <= moment:
+        pass
 
 
 class BlobStoreContract:
@@ -114,6 +123,44 @@ class BlobStoreContract:
         blobs.delete(digest_of(SMALL))
 
         assert not blobs.has(digest_of(SMALL))
+
+    def test_it_tells_what_it_has_and_since_when(self, blobs: BlobStore) -> None:
+        before = utc_now() - CLOCKS_DIFFER
+        digest, size = blobs.put([SMALL])
+
+        found = blobs.find(digest)
+
+        assert found is not None
+        assert (found.digest, found.size) == (digest, size)
+        assert before <= found.put_at <= utc_now() + CLOCKS_DIFFER
+        assert blobs.find(digest_of(LARGE)) is None
+
+    def test_putting_again_makes_bytes_young_again(self, blobs: BlobStore) -> None:
+        digest, _ = blobs.put([SMALL])
+        first = blobs.find(digest)
+        assert first is not None
+        _wait_past(first.put_at + CLOCKS_DIFFER)
+
+        blobs.put([SMALL])
+
+        again = blobs.find(digest)
+        assert again is not None
+        assert again.put_at > first.put_at
+
+    def test_it_lists_what_it_has_by_how_the_digests_begin(self, blobs: BlobStore) -> None:
+        digests = {blobs.put([bytes([number])])[0] for number in range(40)}
+
+        listed = [one.digest for number in range(256) for one in blobs.listed(f"{number:02x}")]
+
+        assert sorted(digests) == listed
+        first = sorted(digests)[0].partition(":")[2]
+        assert [one.digest for one in blobs.listed(first[:20])] == [f"sha256:{first}"]
+
+    def test_what_is_whole_is_not_torn(self, blobs: BlobStore) -> None:
+        digest, _ = blobs.put([SMALL])
+
+        assert blobs.torn(utc_now() + CLOCKS_DIFFER, drop=True) == 0
+        assert blobs.has(digest)
 
     @pytest.mark.parametrize(
         "digest",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import math
 from typing import Annotated, Any, Literal
 
 import msgspec
@@ -17,18 +18,38 @@ Value = Annotated[
     msgspec.Meta(description='a number, or "NaN", "Infinity", "-Infinity", which JSON cannot say'),
 ]
 Step = Annotated[int, msgspec.Meta(ge=-(10**18) + 1, le=10**18 - 1)]
+Micros = Annotated[
+    int,
+    msgspec.Meta(
+        ge=-62_135_596_800_000_000,
+        le=253_402_300_799_999_999,
+        description="microseconds since 1970, UTC",
+    ),
+]
 Size = Annotated[int, msgspec.Meta(ge=0, le=2**53)]
+_PATH = r"(?!/|[A-Za-z]:/)(?!.*(^|/)\.{1,2}(/|$))(?!.*//)[^\\\x00-\x1f\x7f]*[^/\\\x00-\x1f\x7f]"
 FilePath = Annotated[
     str,
     msgspec.Meta(
         min_length=1,
-        max_length=500,
-        pattern=r"^(?!/)(?!.*(^|/)\.{1,2}(/|$))(?!.*//)[A-Za-z0-9_\-. =+@,()/]*[A-Za-z0-9_\-.=+@,()]$(?!\n)",
-        description="a relative path without . or .. parts",
+        max_length=600,
+        pattern=rf"^{_PATH}$(?!\n)",
+        description="a relative path without . or .. parts, backslashes and control characters",
     ),
 ]
+FolderPath = Annotated[
+    str,
+    msgspec.Meta(
+        max_length=600,
+        pattern=rf"^({_PATH})?$(?!\n)",
+        description="the same, or nothing for the root",
+    ),
+]
+Tags = Annotated[
+    dict[Key, Annotated[str, msgspec.Meta(max_length=8000, pattern=PLAIN)]],
+    msgspec.Meta(max_length=1000),
+]
 Document = Annotated[dict[str, Any], msgspec.Meta(max_length=200)]
-DatasetRole = Literal["training", "validation", "holdout", "evaluation", "reference"]
 MAX_POINTS = 10_000
 
 
@@ -49,6 +70,26 @@ class Point(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     at: Time
 
 
+class Series(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Many values of one metric, as columns of the same length."""
+
+    key: Key
+    steps: list[Step]
+    at: list[Micros]
+    values: list[Value]
+
+
+class SeriesPage(msgspec.Struct, frozen=True, kw_only=True):
+    """Some points of a series as columns, and the token of those after them if there are more."""
+
+    key: str
+    steps: list[int]
+    at: list[int]
+    """Microseconds since 1970, UTC."""
+    values: list[Value]
+    next: str | None
+
+
 class MetricSummary(msgspec.Struct, frozen=True, kw_only=True):
     """One metric of a run, folded."""
 
@@ -58,7 +99,11 @@ class MetricSummary(msgspec.Struct, frozen=True, kw_only=True):
     last: Value
     minimum: Value
     maximum: Value
+    best: Value
+    """The minimum if the metric's name says that less is better (loss, error, ...), else the maximum."""
+    best_step: int
     last_step: int
+    last_at: dt.datetime
 
 
 class RunDataset(msgspec.Struct, frozen=True, kw_only=True):
@@ -67,25 +112,56 @@ class RunDataset(msgspec.Struct, frozen=True, kw_only=True):
     name: str
     digest: str
     role: str
-    rows: int
+    """One of ours, or whatever another tool's client calls it; empty if it says nothing."""
+    rows: int | None
     columns: list[dict[str, Any]]
+    source_type: str
     source: str
+    schema: str | None
+    profile: str | None
     file: str | None
+    tags: dict[str, str]
     recorded_at: dt.datetime
+
+
+class ModelMetric(msgspec.Struct, frozen=True, kw_only=True):
+    """What a run measured of a trained model, and on which data."""
+
+    key: str
+    value: Value
+    step: int
+    at: dt.datetime
+    run: str
+    dataset_name: str
+    dataset_digest: str
 
 
 class TrainedModel(msgspec.Struct, frozen=True, kw_only=True):
-    """A model from the moment it is trained, registered or not."""
+    """A model from the moment that its training is told of, registered or not."""
 
     id: str
-    run: str
+    run: str | None
+    claimed_run: str
+    """A run that its client named and that is not here."""
+    experiment_id: str
+    location: str
+    """Where its experiment's files are said to be; empty for the server's own store."""
     name: str
+    state: Literal["pending", "ready", "failed"]
+    type: str
     engine: str
+    """Empty if another tool made it and no engine of ours loads it."""
     task: str
-    digest: str
+    digest: str | None
+    """Over all its files, from the moment that it is ready."""
     signature: Signature
     files: list[FileEntry]
+    params: dict[str, str]
+    tags: dict[str, str]
+    metrics: list[ModelMetric]
     recorded_at: dt.datetime
+    updated_at: dt.datetime
+    deleted_at: dt.datetime | None
 
 
 class RunRow(msgspec.Struct, frozen=True, kw_only=True):
@@ -111,16 +187,22 @@ class Run(msgspec.Struct, frozen=True, kw_only=True):
 
     id: str
     experiment: str
+    experiment_id: str
     name: str
     status: RunStatus
     author: str
     author_kind: str
     attested: bool
     """Whether the server itself saw it opening; imported and offline runs are not."""
+    user: str
+    """Whom the client says it works for."""
     opened_at: dt.datetime
     started_at: dt.datetime
     finished_at: dt.datetime | None
+    ended_at: dt.datetime | None
+    """The end by the client's clock."""
     heartbeat_at: dt.datetime
+    deleted_at: dt.datetime | None
     parent: str | None
     config: dict[str, Any]
     code: dict[str, Any]
@@ -133,12 +215,28 @@ class Run(msgspec.Struct, frozen=True, kw_only=True):
     models: list[TrainedModel]
 
 
+class Measured(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A point that says something of a trained model, and on which data."""
+
+    trained_model: Id
+    point: Point
+    dataset_name: Text = ""
+    dataset_digest: Text = ""
+
+
 class OpenRun(Request, frozen=True, kw_only=True):
     """A run that begins now. The id is the client's, so that asking twice opens one run."""
 
     id: Id
     experiment: Name = "Default"
+    experiment_id: Annotated[str, msgspec.Meta(max_length=64)] | None = None
+    """Instead of the name: an experiment that is there already."""
     name: Text = ""
+    user: Text = ""
+    tags: Tags = {}
+    status: Literal["running", "scheduled"] = "running"
+    watched: bool = True
+    """Whether the client will send heartbeats; only then does silence mean a crash."""
     config: Document = {}
     code: Document = {}
     environment: Document = {}
@@ -168,14 +266,30 @@ class LogRun(Request, frozen=True, kw_only=True):
 
     run: Id
     points: Annotated[list[Point], msgspec.Meta(max_length=MAX_POINTS)] = []
+    series: Annotated[list[Series], msgspec.Meta(max_length=1000)] = []
+    """The same as points, in fewer bytes."""
     params: Annotated[
         dict[Key, Annotated[str, msgspec.Meta(max_length=6000, pattern=PLAIN)]],
         msgspec.Meta(max_length=1000),
     ] = {}
-    tags: Annotated[
-        dict[Key, Annotated[str, msgspec.Meta(max_length=8000, pattern=PLAIN)]],
-        msgspec.Meta(max_length=1000),
-    ] = {}
+    tags: Tags = {}
+    measured: Annotated[list[Measured], msgspec.Meta(max_length=MAX_POINTS)] = []
+
+
+class UpdateRun(Request, frozen=True, kw_only=True):
+    """What changes; what is not given stays. A run that had ended may go on."""
+
+    run: Id
+    status: Literal["running", "scheduled", "finished", "failed", "killed"] | None = None
+    name: Text | None = None
+    ended_at: Time | None = None
+
+
+class DropTag(Request, frozen=True, kw_only=True):
+    """A tag to forget."""
+
+    run: Id
+    key: Key
 
 
 class FinishRun(Request, frozen=True, kw_only=True):
@@ -185,37 +299,18 @@ class FinishRun(Request, frozen=True, kw_only=True):
     status: Literal["finished", "failed", "killed"] = "finished"
 
 
-class LogDataset(Request, frozen=True, kw_only=True):
-    """A dataset that the run used."""
+class SampleMetric(Request, frozen=True, kw_only=True):
+    """A series for a chart: the least and the greatest value of every stretch are kept."""
 
     run: Id
-    name: Name
-    digest: Digest
-    role: DatasetRole
-    rows: Size
-    columns: Annotated[list[dict[str, Any]], msgspec.Meta(max_length=10_000)]
-    source: Text = ""
-    file: Digest | None = None
-    """The stored rows (Parquet), if they were kept."""
-
-
-class LogArtifact(Request, frozen=True, kw_only=True):
-    """A stored file that belongs to the run."""
-
-    run: Id
-    file: FileEntry
-
-
-class LogModel(Request, frozen=True, kw_only=True):
-    """A model that the run trained."""
-
-    run: Id
-    id: Id
-    name: Name
-    engine: Name
-    task: Literal["binary", "regression"]
-    signature: Signature
-    files: Annotated[list[FileEntry], msgspec.Meta(min_length=1, max_length=10_000)]
+    key: Key
+    points: Annotated[int, msgspec.Meta(ge=4, le=25_000)] = 2_000
+    whole: Annotated[int, msgspec.Meta(ge=0, le=25_000)] = 0
+    """A span of no more points than this comes whole."""
+    start: Step = -(10**18) + 1
+    """The first step."""
+    end: Step = 10**18 - 1
+    """The last step."""
 
 
 class ReadMetric(Request, frozen=True, kw_only=True):
@@ -229,28 +324,18 @@ class ReadMetric(Request, frozen=True, kw_only=True):
     )
 
 
-class NameTrainedModel(Request, frozen=True, kw_only=True):
-    """One trained model."""
-
-    id: Id
-
-
-class ListDatasets(Request, frozen=True, kw_only=True):
-    """Datasets, newest first."""
-
-    limit: Limit = 100
+def to_number(value: Any) -> float:
+    """The float of a value as it is written on the wire or in a column."""
+    return math.nan if value is None else float(value)
 
 
-class Dataset(msgspec.Struct, frozen=True, kw_only=True):
-    """A dataset version: the same data has the same digest."""
-
-    name: str
-    digest: str
-    rows: int
-    source: str
-    runs: int
-    """How many runs used it."""
-    recorded_at: dt.datetime
+def to_wire(value: float | None) -> Value:
+    """A value as JSON can say it."""
+    if value is None or math.isnan(value):
+        return "NaN"
+    if math.isinf(value):
+        return "Infinity" if value > 0 else "-Infinity"
+    return value
 
 
 open_run = Operation(
@@ -267,41 +352,46 @@ show_run = Operation(
 )  # fmt: skip
 log_run = Operation(
     "runs.log", "POST", "/runs/{run}/log", LogRun, Done,
-    allow="log", summary="Log points, parameters and tags.", repeatable=True,
+    allow="log", summary="Log points, parameters and tags.", repeatable=True, together=True,
 )  # fmt: skip
 beat = Operation(
     "runs.heartbeat", "POST", "/runs/{run}/heartbeat", NameRun, Done,
-    allow="log", summary="Say that a run is alive.", repeatable=True,
+    allow="log", summary="Say that a run is alive.", repeatable=True, together=True,
 )  # fmt: skip
 finish_run = Operation(
     "runs.finish", "POST", "/runs/{run}/finish", FinishRun, Run,
     allow="log", summary="End a run.", repeatable=True,
 )  # fmt: skip
-log_dataset = Operation(
-    "runs.log-dataset", "POST", "/runs/{run}/datasets", LogDataset, RunDataset,
-    allow="log", summary="Link a dataset to a run.", repeatable=True,
-)  # fmt: skip
-log_artifact = Operation(
-    "runs.log-artifact", "POST", "/runs/{run}/artifacts", LogArtifact, FileEntry,
-    allow="log", summary="Link a stored file to a run.", repeatable=True,
-)  # fmt: skip
-log_model = Operation(
-    "runs.log-model", "POST", "/runs/{run}/models", LogModel, TrainedModel,
-    allow="log", summary="Record a model that a run trained.", repeatable=True,
-)  # fmt: skip
 read_metric = Operation(
     "runs.metric", "GET", "/runs/{run}/points", ReadMetric, Page[Point],
     allow="read", summary="Read the points of one metric.",
 )  # fmt: skip
-show_trained = Operation(
-    "runs.model", "GET", "/trained-models/{id}", NameTrainedModel, TrainedModel,
-    allow="read", summary="Show a trained model.",
+read_series = Operation(
+    "runs.series", "GET", "/runs/{run}/series", ReadMetric, SeriesPage,
+    allow="read", summary="Read the points of one metric as columns, which are fewer bytes.",
+)  # fmt: skip
+sample_metric = Operation(
+    "runs.sample", "GET", "/runs/{run}/samples", SampleMetric, list[Point],
+    allow="read", summary="Read one metric for a chart, with at most so many points.",
+)  # fmt: skip
+update_run = Operation(
+    "runs.update", "PATCH", "/runs/{run}", UpdateRun, Run,
+    allow="log", summary="Change a run's name or state.", repeatable=True,
+)  # fmt: skip
+drop_tag = Operation(
+    "runs.untag", "POST", "/runs/{run}/untag", DropTag, Done,
+    allow="log", summary="Forget a tag of a run.", repeatable=True,
+)  # fmt: skip
+delete_run = Operation(
+    "runs.delete", "DELETE", "/runs/{run}", NameRun, Done,
+    allow="log", summary="Delete a run; it can be restored until it is collected.",
+    repeatable=True,
+)  # fmt: skip
+restore_run = Operation(
+    "runs.restore", "POST", "/runs/{run}/restore", NameRun, Run,
+    allow="log", summary="Bring a deleted run back.", repeatable=True,
 )  # fmt: skip
 sweep_runs = Operation(
     "runs.sweep", "POST", "/runs/sweep", Request, Done,
     allow="operate", summary="Mark silent runs as crashed.", repeatable=True,
-)  # fmt: skip
-list_datasets = Operation(
-    "data.list", "GET", "/datasets", ListDatasets, list[Dataset],
-    allow="read", summary="List dataset versions, newest first.",
 )  # fmt: skip

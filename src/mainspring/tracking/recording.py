@@ -22,13 +22,17 @@ from mainspring.core.extras import require
 from mainspring.core.ids import Key, new_id
 from mainspring.core.operation import FileClient
 from mainspring.core.signature import Signature
-from mainspring.tracking import capture, contract
+from mainspring.tracking import (
+    artifact_contract,
+    capture,
+    contract,
+    dataset_contract,
+    model_contract,
+)
+from mainspring.tracking.artifact_contract import LogArtifact
 from mainspring.tracking.contract import (
     FileEntry,
     FinishRun,
-    LogArtifact,
-    LogDataset,
-    LogModel,
     LogRun,
     NameRun,
     OpenRun,
@@ -37,6 +41,8 @@ from mainspring.tracking.contract import (
     TrainedModel,
     Value,
 )
+from mainspring.tracking.dataset_contract import DatasetRole, LogDataset
+from mainspring.tracking.model_contract import LogModel
 
 FLUSH_S = 1.0
 BEAT_S = 15.0
@@ -86,7 +92,7 @@ class Run:
         /,
         *,
         name: str,
-        role: contract.DatasetRole = "training",
+        role: DatasetRole = "training",
         source: str = "",
     ) -> RunDataset:
         """Link a table to the run by its digest, and keep its rows once."""
@@ -106,13 +112,15 @@ class Run:
             source=source,
             file=file.digest,
         )
-        return self._client.call(contract.log_dataset, request)
+        return self._client.call(dataset_contract.log_dataset, request)
 
     def log_artifact(self, path: str | Path, /, *, name: str | None = None) -> FileEntry:
         """Keep a file with the run."""
         place = Path(path)
         file = self._stored(place, name or place.name)
-        return self._client.call(contract.log_artifact, LogArtifact(run=self.id, file=file))
+        return self._client.call(
+            artifact_contract.log_artifact, LogArtifact(run=self.id, file=file)
+        )
 
     def log_model(
         self,
@@ -139,7 +147,7 @@ class Run:
             signature=described.signature,
             files=files,
         )
-        trained = self._client.call(contract.log_model, request)
+        trained = self._client.call(model_contract.log_model, request)
         self.models.append(trained)
         return trained
 

@@ -3,57 +3,70 @@
 from __future__ import annotations
 
 import datetime as dt
-import math
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
-import msgspec
-from sqlalchemy import Connection, func, insert, select, tuple_, update
+from sqlalchemy import Connection, bindparam, delete, insert, select, update
+from sqlalchemy.dialects.postgresql import insert as upsert
 
+from mainspring.core.clock import to_micros
 from mainspring.core.errors import NotFound
-from mainspring.core.signature import Signature
+from mainspring.core.prepared import Prepared
 from mainspring.tracking.contract import (
-    Dataset,
-    FileEntry,
     ListRuns,
-    MetricSummary,
-    Point,
-    RunDataset,
     RunRow,
-    TrainedModel,
-    Value,
+    to_wire,
 )
-from mainspring.tracking.run import Summary
 from mainspring.tracking.tables import (
-    artifact_table,
-    dataset_table,
     experiment_table,
     metric_table,
     param_table,
-    point_table,
-    run_dataset_table,
     run_table,
     tag_table,
-    trained_model_table,
 )
 
 
-def to_number(value: Any) -> float:
-    """The float of a value as it is written on the wire or in a column."""
-    return math.nan if value is None else float(value)
+class RunHead(NamedTuple):
+    """What logging has to know of a run."""
+
+    id: int
+    public_id: str
+    status: str
+    author: str
+    author_kind: str
+    watched: bool
+    heartbeat: int
+    """Microseconds UTC."""
+    deleted_at: int | None
 
 
-def to_wire(value: float | None) -> Value:
-    """A value as JSON can say it."""
-    if value is None or math.isnan(value):
-        return "NaN"
-    if math.isinf(value):
-        return "Infinity" if value > 0 else "-Infinity"
-    return value
-
-
-def _to_column(value: float) -> float | None:
-    return None if math.isnan(value) else value
+_R = run_table.c
+_HEAD = Prepared(
+    select(
+        _R.id, _R.public_id, _R.status, _R.author, _R.author_kind,
+        _R.watched, _R.heartbeat_at, _R.deleted_at,
+    ).where(_R.workspace_id == bindparam("workspace"), _R.public_id == bindparam("run")),
+    "workspace", "run",
+)  # fmt: skip
+_HEARD = Prepared(
+    update(run_table)
+    .where(_R.id == bindparam("run"))
+    .values(heartbeat_at=bindparam("at"), status=bindparam("state")),
+    "at", "state", "run",
+)  # fmt: skip
+_TEXT_COLUMNS = ("run_id", "key", "value")
+_BOUND: dict[str, Any] = {name: bindparam(name) for name in _TEXT_COLUMNS}
+_ADD_PARAM = Prepared(
+    upsert(param_table).values(_BOUND).on_conflict_do_nothing(index_elements=["run_id", "key"]),
+    *_TEXT_COLUMNS,
+)
+_tag = upsert(tag_table).values(_BOUND)
+_PUT_TAG = Prepared(
+    _tag.on_conflict_do_update(
+        index_elements=["run_id", "key"], set_={"value": _tag.excluded.value}
+    ),
+    *_TEXT_COLUMNS,
+)
 
 
 class TrackingStore:
@@ -88,7 +101,11 @@ class TrackingStore:
     def find_run(self, public_id: str) -> Any | None:
         """The run's row with its experiment's name, if there is such a run here."""
         return self._connection.execute(
-            select(run_table, experiment_table.c.name.label("experiment"))
+            select(
+                run_table,
+                experiment_table.c.name.label("experiment"),
+                experiment_table.c.public_id.label("experiment_public_id"),
+            )
             .join(experiment_table, experiment_table.c.id == run_table.c.experiment_id)
             .where(
                 run_table.c.workspace_id == self._workspace_id, run_table.c.public_id == public_id
@@ -113,6 +130,7 @@ class TrackingStore:
                 select(run_table.c.id, run_table.c.public_id, run_table.c.heartbeat_at).where(
                     run_table.c.workspace_id == self._workspace_id,
                     run_table.c.status == "running",
+                    run_table.c.watched,
                     run_table.c.heartbeat_at < before,
                 )
             )
@@ -123,7 +141,7 @@ class TrackingStore:
         query = (
             select(run_table, experiment_table.c.name.label("experiment"))
             .join(experiment_table, experiment_table.c.id == run_table.c.experiment_id)
-            .where(run_table.c.workspace_id == self._workspace_id)
+            .where(run_table.c.workspace_id == self._workspace_id, run_table.c.deleted_at.is_(None))
             .order_by(run_table.c.id.desc())
             .limit(request.limit)
         )
@@ -174,212 +192,31 @@ class TrackingStore:
         params = self._texts([run], param_table, param_table.c.value).get(run, {})
         return params, self._texts([run], tag_table, tag_table.c.value).get(run, {})
 
-    def add_params(self, run: int, params: Mapping[str, str]) -> None:
-        """New parameters of a run."""
-        self._connection.execute(
-            insert(param_table),
-            [{"run_id": run, "key": key, "value": value} for key, value in params.items()],
-        )
+    def head(self, public_id: str) -> RunHead:
+        """What logging has to know of a run; raises if there is none."""
+        row = _HEAD.row(self._connection, self._workspace_id, public_id)
+        if row is None:
+            raise NotFound(f"no run {public_id!r} in this workspace", field="run")
+        return RunHead(*row)
 
-    def put_tags(self, run: int, tags: Mapping[str, str], known: Mapping[str, str]) -> None:
+    def heard_of(self, run: int, at: dt.datetime) -> None:
+        """Note a sign of life."""
+        _HEARD.run(self._connection, to_micros(at), "running", run)
+
+    def add_params(self, run: int, params: Mapping[str, str]) -> dict[str, str]:
+        """Add parameters that are new; answers those that are there with another value."""
+        rows = [(run, key, value) for key, value in params.items()]
+        if _ADD_PARAM.run_many(self._connection, rows) == len(rows):
+            return {}
+        known = self._texts([run], param_table, param_table.c.value).get(run, {})
+        return {key: known[key] for key, value in params.items() if known[key] != value}
+
+    def put_tags(self, run: int, tags: Mapping[str, str]) -> None:
         """Set tags, replacing those that are known."""
-        for key, value in tags.items():
-            if key not in known:
-                self._connection.execute(insert(tag_table).values(run_id=run, key=key, value=value))
-            elif known[key] != value:
-                same = (tag_table.c.run_id == run) & (tag_table.c.key == key)
-                self._connection.execute(update(tag_table).where(same).values(value=value))
+        rows = [(run, key, value) for key, value in tags.items()]
+        _PUT_TAG.run_many(self._connection, rows)
 
-    def metrics(self, run: int) -> dict[str, tuple[int, Summary]]:
-        """The metrics of a run: key and fold by name."""
-        rows = self._connection.execute(select(metric_table).where(metric_table.c.run_id == run))
-        return {
-            row.key: (
-                row.id,
-                Summary(
-                    row._mapping["count"],  # noqa: SLF001  `count` is a method of rows
-                    to_number(row.first),
-                    to_number(row.last),
-                    to_number(row.minimum),
-                    to_number(row.maximum),
-                    row.last_step,
-                ),
-            )
-            for row in rows
-        }
-
-    def put_metric(self, run: int, key: str, metric_id: int | None, summary: Summary) -> int:
-        """Store a fold; answers the metric's key."""
-        values = {
-            "count": summary.count,
-            "first": _to_column(summary.first),
-            "last": _to_column(summary.last),
-            "minimum": _to_column(summary.minimum),
-            "maximum": _to_column(summary.maximum),
-            "last_step": summary.last_step,
-        }
-        if metric_id is not None:
-            self._connection.execute(
-                update(metric_table).where(metric_table.c.id == metric_id).values(**values)
-            )
-            return metric_id
-        made = self._connection.execute(
-            insert(metric_table).values(run_id=run, key=key, **values)
-        ).inserted_primary_key
-        assert made is not None
-        return int(made[0])
-
-    def known_points(
-        self, metric_id: int, points: Sequence[tuple[int, dt.datetime]]
-    ) -> set[tuple[int, dt.datetime]]:
-        """Which of the points (step, at) are stored already."""
-        found: set[tuple[int, dt.datetime]] = set()
-        for start in range(0, len(points), 400):  # below SQLite's limit of bound values
-            rows = self._connection.execute(
-                select(point_table.c.step, point_table.c.at).where(
-                    point_table.c.metric_id == metric_id,
-                    tuple_(point_table.c.step, point_table.c.at).in_(points[start : start + 400]),
-                )
-            )
-            found.update((row.step, row.at) for row in rows)
-        return found
-
-    def add_points(self, rows: list[tuple[int, int, dt.datetime, float]]) -> None:
-        """New points (metric, step, at, value)."""
-        self._connection.execute(
-            insert(point_table),
-            [
-                {"metric_id": metric, "step": step, "at": at, "value": _to_column(value)}
-                for metric, step, at, value in rows
-            ],
-        )
-
-    def points(
-        self, metric_id: int, key: str, after: tuple[int, dt.datetime] | None, limit: int
-    ) -> list[Point]:
-        """Points in the order of (step, at)."""
-        table = point_table
-        query = select(table).where(table.c.metric_id == metric_id)
-        if after is not None:
-            types = (table.c.step.type, table.c.at.type)
-            place = tuple_(*after, types=types)
-            query = query.where(tuple_(table.c.step, table.c.at) > place)
-        rows = self._connection.execute(query.order_by(table.c.step, table.c.at).limit(limit))
-        return [Point(key=key, value=to_wire(row.value), step=row.step, at=row.at) for row in rows]
-
-    def metric_summaries(self, run: int) -> list[MetricSummary]:
-        """The folds as they are shown."""
-        return [
-            MetricSummary(
-                key=key,
-                count=fold.count,
-                first=to_wire(fold.first),
-                last=to_wire(fold.last),
-                minimum=to_wire(fold.minimum),
-                maximum=to_wire(fold.maximum),
-                last_step=fold.last_step,
-            )
-            for key, (_, fold) in sorted(self.metrics(run).items())
-        ]
-
-    def put_dataset(self, row: Mapping[str, Any]) -> int:
-        """The key of the dataset version, stored once."""
-        table = dataset_table
-        known = self._connection.execute(
-            select(table.c.id).where(
-                table.c.workspace_id == self._workspace_id,
-                table.c.digest == row["digest"],
-                table.c.name == row["name"],
-            )
-        ).scalar_one_or_none()
-        if known is not None:
-            return int(known)
-        made = self._connection.execute(
-            insert(table).values(**row, workspace_id=self._workspace_id)
-        ).inserted_primary_key
-        assert made is not None
-        return int(made[0])
-
-    def link_dataset(self, run: int, dataset: int, role: str) -> bool:
-        """Link a dataset to a run; answers whether the link is new."""
-        table = run_dataset_table
-        same = (table.c.run_id == run) & (table.c.dataset_id == dataset) & (table.c.role == role)
-        if self._connection.execute(select(table.c.run_id).where(same)).first():
-            return False
-        values = {"run_id": run, "dataset_id": dataset, "role": role}
-        self._connection.execute(insert(table).values(values))
-        return True
-
-    def datasets(self, run: int) -> list[RunDataset]:
-        """What the run used."""
-        rows = self._connection.execute(
-            select(dataset_table, run_dataset_table.c.role)
-            .join(run_dataset_table, run_dataset_table.c.dataset_id == dataset_table.c.id)
-            .where(run_dataset_table.c.run_id == run)
-            .order_by(dataset_table.c.id, run_dataset_table.c.role)
-        ).mappings()
-        names = RunDataset.__struct_fields__
-        return [RunDataset(**{name: row[name] for name in names}) for row in rows]
-
-    def list_datasets(self, limit: int) -> list[Dataset]:
-        """Dataset versions, newest first."""
-        runs = (
-            select(func.count(func.distinct(run_dataset_table.c.run_id)))
-            .where(run_dataset_table.c.dataset_id == dataset_table.c.id)
-            .scalar_subquery()
-        )
-        rows = self._connection.execute(
-            select(dataset_table, runs.label("runs"))
-            .where(dataset_table.c.workspace_id == self._workspace_id)
-            .order_by(dataset_table.c.id.desc())
-            .limit(limit)
-        ).mappings()
-        names = Dataset.__struct_fields__
-        return [Dataset(**{name: row[name] for name in names}) for row in rows]
-
-    def artifacts(self, run: int) -> list[FileEntry]:
-        """The run's files."""
-        rows = self._connection.execute(
-            select(artifact_table)
-            .where(artifact_table.c.run_id == run)
-            .order_by(artifact_table.c.path)
-        )
-        return [FileEntry(path=row.path, digest=row.digest, size=row.size) for row in rows]
-
-    def add_artifact(self, run: int, file: FileEntry) -> None:
-        """A new file of a run."""
-        values = {"run_id": run, "path": file.path, "digest": file.digest, "size": file.size}
-        self._connection.execute(insert(artifact_table).values(values))
-
-    def add_trained(self, row: Mapping[str, Any]) -> None:
-        """A new trained model."""
-        self._connection.execute(
-            insert(trained_model_table).values(**row, workspace_id=self._workspace_id)
-        )
-
-    def trained(self, run: int | None = None, public_id: str | None = None) -> list[TrainedModel]:
-        """The trained models of a run, or the one with the id."""
-        table = trained_model_table
-        query = (
-            select(table, run_table.c.public_id.label("run"))
-            .join(run_table, run_table.c.id == table.c.run_id)
-            .where(table.c.workspace_id == self._workspace_id)
-        )
-        if run is not None:
-            query = query.where(table.c.run_id == run)
-        if public_id is not None:
-            query = query.where(table.c.public_id == public_id)
-        return [
-            TrainedModel(
-                id=row.public_id,
-                run=row.run,
-                name=row.name,
-                engine=row.engine,
-                task=row.task,
-                digest=row.digest,
-                signature=msgspec.convert(row.signature, Signature),
-                files=msgspec.convert(row.files, list[FileEntry]),
-                recorded_at=row.recorded_at,
-            )
-            for row in self._connection.execute(query.order_by(table.c.id))
-        ]
+    def drop_tag(self, run: int, key: str) -> bool:
+        """Forget a tag; answers whether it was there."""
+        same = (tag_table.c.run_id == run) & (tag_table.c.key == key)
+        return self._connection.execute(delete(tag_table).where(same)).rowcount > 0

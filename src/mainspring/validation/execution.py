@@ -17,7 +17,6 @@ from mainspring.engines.engine import LoadedModel, load_model
 from mainspring.registry import contract as registry
 from mainspring.registry.contract import (
     CheckSpec,
-    ModelVersion,
     NameModel,
     NamePromotion,
     NameVersion,
@@ -25,6 +24,7 @@ from mainspring.registry.contract import (
     RecordVerdict,
     Resolve,
 )
+from mainspring.registry.model import ModelVersion
 from mainspring.tracking import contract as tracking
 from mainspring.tracking.contract import NameRun, RunDataset
 from mainspring.tracking.dataset import event_micros, read_rows, to_inputs
@@ -101,7 +101,7 @@ def _rows(
 
 
 def _loaded(client: FileClient, version: ModelVersion) -> LoadedModel:
-    return load_model(fetched_folder(client, version.digest, version.files))
+    return load_model(fetched_folder(client, version.own_digest(), version.files))
 
 
 def _champion(client: FileClient, promotion: Promotion) -> LoadedModel | None:

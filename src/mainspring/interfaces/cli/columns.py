@@ -36,6 +36,8 @@ COLUMNS: dict[str, tuple[str, ...]] = {
         "runbook",
     ),
     "Window": ("deployment", "starts_at", "version", "rows", "labels", *MEASURED),
+    "Webhook": ("id", "name", "address", "events", "status", "signed"),
+    "Delivery": ("id", "topic", "state", "recorded_at", "next_attempt_at", "attempts"),
     "Runbook": ("name", "written_by", "recorded_at"),
     "Point": ("step", "value", "at"),
     "Dataset": ("name", "rows", "runs", "source", "recorded_at", "digest"),

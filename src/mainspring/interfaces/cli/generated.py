@@ -18,6 +18,7 @@ from mainspring.interfaces.cli.parameters import argument, documented, option
 from mainspring.interfaces.cli.references import version_named, whole_id
 from mainspring.interfaces.cli.requests import build
 from mainspring.interfaces.cli.table import Noun
+from mainspring.stages import CONTRACTS
 
 REFERENCE = "model_at_version"
 TAKES_AWAY = frozenset({"disable", "stop", "cancel", "revoke", "withdraw", "unalias"})
@@ -26,11 +27,11 @@ TAKES_AWAY = frozenset({"disable", "stop", "cancel", "revoke", "withdraw", "unal
 
 def noun_group(name: str, noun: Noun) -> click.Group:
     """The group of all that can be asked about a noun."""
-    module = import_module(f"mainspring.{noun.stage}.contract")
+    contracts = [place for place in CONTRACTS if place.startswith(f"{noun.stage}.")]
     found = {}
-    for operation in operations_in(module):
+    for operation in operations_in(*(import_module(f"mainspring.{one}") for one in contracts)):
         of, _, verb = operation.name.partition(".")
-        if of == name:
+        if of == name and not operation.inside:
             found[verb] = operation
     return NounGroup(name, noun, found)
 

@@ -32,6 +32,7 @@ LOOK_S = 0.05
 )
 @click.option("--database", metavar="URL", help="Of PostgreSQL; SQLite in the home if not given.")
 @click.option("--artifacts", metavar="DIR", help="Where files go; into the home if not given.")
+@click.option("--testing", is_flag=True, help="Add POST /testing/reset, which empties the store.")
 @click.pass_context
 def up(context: click.Context, /, **given: Any) -> None:
     """Start the server here, until it is stopped by Ctrl-C or `mainspring down`."""
@@ -41,6 +42,7 @@ def up(context: click.Context, /, **given: Any) -> None:
         port=given["port"],
         database=given["database"] or read_variable("MAINSPRING_DATABASE"),
         artifacts=given["artifacts"] or read_variable("MAINSPRING_ARTIFACTS"),
+        testing=given["testing"],
     )
     context.exit(load(SERVE)(settings))
 

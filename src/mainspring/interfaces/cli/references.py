@@ -17,6 +17,7 @@ LISTS = {
     "incident": "incident.list",
     "retraining": "retrain.list",
     "token": "tokens.list",
+    "webhook": "webhooks.list",
 }
 """Where the things are listed whose ids tables show by their first 8 characters."""
 LOOKED_THROUGH = 1000

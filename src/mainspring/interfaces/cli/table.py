@@ -36,6 +36,7 @@ DAILY = {
         f"{_HERE}.promotion:rollback", "Return to a version that was in the stage before."
     ),
     "predict": Daily(f"{_HERE}.predict:predict", "Send rows to a deployment, print its answer."),
+    "gc": Daily(f"{_HERE}.gc:gc", "Free what was deleted long ago, and files nothing names."),
     "admin": Daily(f"{_HERE}.admin:admin", "Keep the installation: migrate the database."),
     "explain": Daily(f"{_HERE}.explain:explain", "Explain an error code."),
     "completion": Daily(
@@ -46,9 +47,11 @@ DAILY = {
 
 NOUNS = {
     "alerts": Noun("monitoring", "What monitors raised: list, take on, resolve."),
+    "artifacts": Noun("tracking", "The files of runs and trained models, and loose ones."),
     "data": Noun("tracking", "Dataset versions that runs used."),
     "deploy": Noun("deployment", "Models at work: start, stop, roll out."),
     "events": Noun("administration", "All that happened, in order, and its proof."),
+    "experiments": Noun("tracking", "What runs are kept in: create, rename, delete."),
     "files": Noun("administration", "Stored files by their digest."),
     "incident": Noun("incidents", "What was wrong in production, and how it ended."),
     "jobs": Noun("administration", "Reactions that are still to be done."),
@@ -62,8 +65,13 @@ NOUNS = {
     "roles": Noun("administration", "Give roles to people, and take them."),
     "runbook": Noun("monitoring", "What to check, the impact, the remedy."),
     "runs": Noun("tracking", "Training runs: list, show, log."),
+    "storage": Noun("governance", "What was deleted and is to be freed."),
     "suite": Noun("registry", "What a stage asks of a version: its gate."),
     "tokens": Noun("administration", "API tokens of people."),
+    "trained-models": Noun(
+        "tracking", "Models from the moment they are trained, registered or not."
+    ),
+    "webhooks": Noun("webhooks", "Addresses that are told what happens in the registry."),
     "whoami": Noun("administration", "Who the server takes you for.", alone="show"),
     "workspaces": Noun("administration", "Rooms of their own."),
 }

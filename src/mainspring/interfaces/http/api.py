@@ -2,50 +2,39 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Awaitable, Callable, Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Iterable
 from typing import Any
 
 import msgspec
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
-from starlette.middleware import Middleware
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import ASGIApp
 
-from mainspring.core.access import Caller
-from mainspring.core.blobs import BlobStore
 from mainspring.core.errors import Invalid, MainspringError, TooLarge
 from mainspring.core.operation import Operation, decode_fields
 from mainspring.interfaces.http.answer import as_json, explain, explain_bug, explain_http
 from mainspring.interfaces.http.caller import caller_of
 from mainspring.interfaces.http.files import file_routes
+from mainspring.interfaces.http.front import Front, Served, doors
 from mainspring.interfaces.http.openapi import openapi
+from mainspring.interfaces.http.reset import reset_route
 
 MAX_BODY = 16 << 20
 """Bytes of a JSON body; files go to their own route, which has no such limit."""
 API = "/api/v1"
-Perform = Callable[[Operation[Any, Any], Any, Caller], Any]
 Endpoint = Callable[[Request], Awaitable[Response]]
 
 
-@dataclass(frozen=True, slots=True)
-class Served:
-    """What the API stands on: how to perform an operation, where files are, what to say of health."""
-
-    perform: Perform
-    blobs: BlobStore
-    health: Callable[[], Mapping[str, object]]
-    hosts: frozenset[str]
-    """The names that a Host header may carry; others are a page of somebody else's talking to us."""
+def http_api(served: Served, operations: Iterable[Operation[Any, Any]]) -> ASGIApp:
+    """Everything that the server answers, as one ASGI application."""
+    return Front(_own_api(served, operations), doors(served), served.hosts)
 
 
-def http_api(served: Served, operations: Iterable[Operation[Any, Any]]) -> Starlette:
-    """The API as an ASGI application."""
+def _own_api(served: Served, operations: Iterable[Operation[Any, Any]]) -> Starlette:
     listed = [operation for operation in operations if not operation.inside]
     document = msgspec.json.encode(openapi(listed))
 
@@ -64,12 +53,12 @@ def http_api(served: Served, operations: Iterable[Operation[Any, Any]]) -> Starl
         Route("/", front),
         Route("/health", health),
         Route(f"{API}/openapi.json", describe),
+        *([reset_route(served)] if served.reset is not None else []),
         *file_routes(served.perform, served.blobs),
-        *(Route(path_of(o), _endpoint(served.perform, o), methods=[o.verb]) for o in listed),
+        *(Route(path_of(o), _endpoint(served, o), methods=[o.verb]) for o in listed),
     ]
     api = Starlette(
         routes=routes,
-        middleware=[Middleware(KnownHost, hosts=served.hosts)],
         exception_handlers={
             MainspringError: explain,
             HTTPException: explain_http,
@@ -88,7 +77,7 @@ def path_of(operation: Operation[Any, Any]) -> str:
     return f"{API}{below}{operation.path}"
 
 
-def _endpoint(perform: Perform, operation: Operation[Any, Any]) -> Endpoint:
+def _endpoint(served: Served, operation: Operation[Any, Any]) -> Endpoint:
     async def endpoint(request: Request) -> Response:
         caller = caller_of(request)
         body = await _body(request)
@@ -105,7 +94,9 @@ def _endpoint(perform: Perform, operation: Operation[Any, Any]) -> Endpoint:
                 raise Invalid(f"{name!r} stands in the path already", field=name)
             texts[name] = [request.path_params[name]]
         fields = decode_fields(operation, texts, body)
-        return as_json(await run_in_threadpool(perform, operation, fields, caller))
+        if operation.together:
+            return as_json(await served.record(operation, fields, caller))
+        return as_json(await run_in_threadpool(served.perform, operation, fields, caller))
 
     return endpoint
 
@@ -137,27 +128,3 @@ async def _body(request: Request) -> dict[str, Any]:
 async def hung_up(request: Request, error: Exception) -> Response:
     """The client is gone: nobody reads the answer, and it is no fault of ours."""
     return Response(status_code=499)
-
-
-class KnownHost:
-    """Refuses requests whose Host is not ours, so that no web page can rebind its name to us."""
-
-    def __init__(self, app: ASGIApp, hosts: frozenset[str]) -> None:
-        self._app = app
-        self._hosts = hosts
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Let the request through, or answer 421."""
-        if scope["type"] == "http" and self._hosts and _host(scope) not in self._hosts:
-            refusal = Invalid(
-                f"Host {_host(scope)!r} is not this server's", field="Host",
-                fix="use the address that `mainspring up` printed",
-            )  # fmt: skip
-            await as_json(refusal.as_json(), 421)(scope, receive, send)
-            return
-        await self._app(scope, receive, send)
-
-
-def _host(scope: Scope) -> str:
-    found = next((value for name, value in scope["headers"] if name == b"host"), b"")
-    return re.sub(r":\d+$", "", found.decode("latin-1")).lower()

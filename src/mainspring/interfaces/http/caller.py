@@ -17,7 +17,8 @@ from mainspring.core.settings import DEFAULT_WORKSPACE
 
 def caller_of(request: Request) -> Caller:
     """Who asks, from the headers."""
-    request_id = request.headers.get("x-request-id") or new_id()
+    named = request.headers.get("x-request-id")
+    request_id = named or new_id()
     if not re.fullmatch(r"[\x21-\x7e]{1,200}", request_id):
         raise Invalid("a request id is 1 to 200 visible ASCII characters", field="X-Request-Id")
     cause = request.headers.get("x-mainspring-cause")
@@ -29,14 +30,16 @@ def caller_of(request: Request) -> Caller:
     except msgspec.ValidationError:
         raise NotFound(f"no workspace named {workspace!r} for you", field="workspace") from None
     return Caller(
-        token=_token(request.headers.get("authorization", "")),
+        token=token_of(request.headers.get("authorization", "")),
         workspace=workspace,
         request_id=request_id,
         cause=cause,
+        named=named is not None,
     )
 
 
-def _token(header: str) -> str:
+def token_of(header: str) -> str:
+    """The token of an Authorization header: as it is, or as the password of basic sign-in."""
     scheme, _, rest = header.partition(" ")
     if scheme.lower() == "bearer":
         return rest.strip()

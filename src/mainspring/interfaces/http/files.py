@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import ExitStack, asynccontextmanager
+from dataclasses import dataclass, field
 from itertools import chain
-from typing import Any
+from typing import IO, Any
 
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
@@ -53,18 +55,84 @@ def file_routes(perform: Perform, blobs: BlobStore) -> list[Route]:
         known = await run_in_threadpool(perform, contract.whoami, contract.Nothing(), caller)
         if contract.record_blob.allow not in known.permissions:
             return as_json(await run_in_threadpool(perform, contract.record_blob, wanted, caller))
-        with tempfile.SpooledTemporaryFile(max_size=IN_MEMORY) as aside:
-            async for piece in request.stream():
-                await run_in_threadpool(aside.write, piece)
-                if aside.tell() > MAX_FILE:
-                    raise TooLarge(f"a file of more than {MAX_FILE} bytes", field="body")
-            aside.seek(0)
-            chunks = iter(lambda: aside.read(CHUNK), b"")
-            _, size = await run_in_threadpool(blobs.put, chunks, wanted.digest)
-        record = RecordBlob(digest=wanted.digest, size=size)
-        return as_json(await run_in_threadpool(perform, contract.record_blob, record, caller))
+        async with receiving(request, blobs, wanted.digest) as file:
+            record = RecordBlob(digest=wanted.digest, size=file.size)
+            answer = await run_in_threadpool(perform, contract.record_blob, record, caller)
+            await file.keep()
+        return as_json(answer)
 
     return [
         Route(PATH, download, methods=["GET"]),
         Route(PATH, upload, methods=["PUT"]),
     ]
+
+
+@dataclass(frozen=True, slots=True)
+class Received:
+    """The body of a request, stored under its digest and held until the digest is named."""
+
+    digest: str
+    size: int
+    _blobs: BlobStore
+    _body: Body
+
+    async def keep(self) -> None:
+        """Store the bytes again if they were collected in the moment before they were named."""
+        await run_in_threadpool(self._keep)
+
+    def _keep(self) -> None:
+        if not self._blobs.has(self.digest):
+            self._blobs.put(self._body.pieces(), self.digest)
+
+
+@asynccontextmanager
+async def receiving(
+    request: Request, blobs: BlobStore, expected: str | None = None
+) -> AsyncIterator[Received]:
+    """Store the body of a request. A slow sender holds no thread. `keep()` after naming it."""
+    with ExitStack() as stack:
+        body, size, waiting = Body(), 0, 0
+        async for piece in request.stream():
+            body.held.append(piece)
+            size += len(piece)
+            waiting += len(piece)
+            if size > MAX_FILE:
+                raise TooLarge(f"a file of more than {MAX_FILE} bytes", field="body")
+            if waiting > IN_MEMORY:
+                if body.aside is None:
+                    body.aside = stack.enter_context(tempfile.TemporaryFile())
+                await run_in_threadpool(body.put_aside)
+                waiting = 0
+        digest, _ = await run_in_threadpool(lambda: blobs.put(body.pieces(), expected))
+        yield Received(digest, size, blobs, body)
+
+
+async def received(
+    request: Request, blobs: BlobStore, expected: str | None = None
+) -> tuple[str, int]:
+    """Store the body of a request; answers its digest and size."""
+    async with receiving(request, blobs, expected) as file:
+        return file.digest, file.size
+
+
+@dataclass(slots=True)
+class Body:
+    """What came: in memory, or its beginning in a file aside."""
+
+    held: list[bytes] = field(default_factory=list)
+    aside: IO[bytes] | None = None
+
+    def put_aside(self) -> None:
+        """Write what is held to the file."""
+        assert self.aside is not None
+        self.aside.writelines(self.held)
+        self.held.clear()
+
+    def pieces(self) -> Iterator[bytes]:
+        """All of it, from the beginning."""
+        if self.aside is not None:
+            self.put_aside()
+            self.aside.seek(0)
+            while piece := self.aside.read(CHUNK):
+                yield piece
+        yield from self.held

@@ -33,7 +33,6 @@ from mainspring.registry.contract import (
     Decide,
     DeclareSuite,
     ListPromotions,
-    ModelVersion,
     NamePromotion,
     Promotion,
     RegisterVersion,
@@ -41,6 +40,7 @@ from mainspring.registry.contract import (
     Resolve,
     SuiteRow,
 )
+from mainspring.registry.model import ModelVersion
 from mainspring.retraining import contract as retraining
 from mainspring.retraining.contract import RetrainingPolicy, SetPolicy
 from mainspring.retraining.policy import Level

@@ -1,0 +1,1 @@
+"""Governance: what was deleted goes, what anything refers to stays."""

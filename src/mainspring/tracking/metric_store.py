@@ -1,0 +1,398 @@
+"""The rows of metrics: folds, points and the roll-ups of long series, on both databases.
+
+Written for the path of `log_metric`: few, tiny, prepared statements.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from itertools import pairwise
+from typing import Any, NamedTuple
+
+from sqlalchemy import Connection, bindparam, delete, func, insert, select, tuple_, update
+from sqlalchemy.dialects.postgresql import insert as upsert
+
+from mainspring.core.prepared import Prepared
+from mainspring.tracking.metric import (
+    FIRST_BUCKET,
+    MAX_BUCKETS,
+    ROLL_UP_FROM,
+    Bucket,
+    Fold,
+    Place,
+    PointTuple,
+    appended,
+    decimated,
+    extremes_of,
+    fold,
+    grown,
+    halved,
+)
+from mainspring.tracking.tables import bucket_table, metric_table, point_table
+
+FINE = 20_000
+"""Points of a span up to which they are read one by one: a chart zoomed in shows them all."""
+FEW = 8
+"""Keys up to which metrics are looked up one by one, and not all of the run at once."""
+SAME_MS = 1000
+"""Points of one step and millisecond are told apart by their microseconds."""
+
+_M, _P, _B = metric_table.c, point_table.c, bucket_table.c
+_FOLD_COLUMNS = (
+    "count", "first", "last", "minimum", "maximum", "best", "best_step",
+    "first_step", "first_at", "last_step", "last_at", "bucket_size",
+)  # fmt: skip
+_SHOWN = (_M.key, _M.number, *(metric_table.c[name] for name in _FOLD_COLUMNS))
+_RUN = _M.run_id == bindparam("run")
+_FOLD = Prepared(select(*_SHOWN).where(_RUN, _M.key == bindparam("key")), "run", "key")
+_FOLDS = Prepared(select(*_SHOWN).where(_RUN).order_by(_M.key), "run")
+_NEXT_NUMBER = Prepared(select(func.coalesce(func.max(_M.number) + 1, 0)).where(_RUN), "run")
+_ADD_METRIC = Prepared(
+    insert(metric_table).values(
+        {name: bindparam(name) for name in ("run_id", "key", "number", *_FOLD_COLUMNS)}
+    ),
+    "run_id", "key", "number", *_FOLD_COLUMNS,
+)  # fmt: skip
+_SET_METRIC = Prepared(
+    update(metric_table)
+    .where(_RUN, _M.key == bindparam("metric"))
+    .values({name: bindparam(f"new_{name}") for name in _FOLD_COLUMNS}),
+    *(f"new_{name}" for name in _FOLD_COLUMNS), "run", "metric",
+)  # fmt: skip
+_POINT_COLUMNS = ("run_id", "number", "step", "at", "value")
+_ADD_POINT = Prepared(
+    insert(point_table).values({name: bindparam(name) for name in _POINT_COLUMNS}), *_POINT_COLUMNS
+)
+_SERIES = (_P.run_id == bindparam("run")) & (_P.number == bindparam("number"))
+_AT_PLACE = Prepared(
+    select(_P.at, _P.value)
+    .where(_SERIES, _P.step == bindparam("step"), _P.at.between(bindparam("a"), bindparam("b")))
+    .order_by(_P.at),
+    "run", "number", "step", "a", "b",
+)  # fmt: skip
+_POINTS = Prepared(
+    select(_P.step, _P.at, _P.value)
+    .where(_SERIES, tuple_(_P.step, _P.at) > tuple_(bindparam("step"), bindparam("at")))
+    .order_by(_P.step, _P.at)
+    .limit(bindparam("many")),
+    "run", "number", "step", "at", "many",
+)  # fmt: skip
+_SPAN = Prepared(
+    select(_P.step, _P.at, _P.value)
+    .where(_SERIES, _P.step.between(bindparam("a"), bindparam("b")))
+    .order_by(_P.step, _P.at)
+    .limit(bindparam("many")),
+    "run", "number", "a", "b", "many",
+)  # fmt: skip
+_BUCKET_COLUMNS = (
+    "run_id", "number", "step", "at", "count",
+    "minimum", "minimum_step", "minimum_at", "maximum", "maximum_step", "maximum_at",
+)  # fmt: skip
+_STRETCH = (_B.run_id == bindparam("run")) & (_B.number == bindparam("number"))
+_BUCKETS = Prepared(
+    select(*(bucket_table.c[name] for name in _BUCKET_COLUMNS[2:]))
+    .where(_STRETCH)
+    .order_by(_B.step, _B.at),
+    "run", "number",
+)  # fmt: skip
+_BUCKET_BEFORE = Prepared(
+    select(*(bucket_table.c[name] for name in _BUCKET_COLUMNS[2:]))
+    .where(_STRETCH, tuple_(_B.step, _B.at) <= tuple_(bindparam("step"), bindparam("at")))
+    .order_by(_B.step.desc(), _B.at.desc())
+    .limit(bindparam("many")),
+    "run", "number", "step", "at", "many",
+)  # fmt: skip
+_DROP_BUCKETS = Prepared(delete(bucket_table).where(_STRETCH), "run", "number")
+_DROP_BUCKET = Prepared(
+    delete(bucket_table).where(_STRETCH, _B.step == bindparam("step"), _B.at == bindparam("at")),
+    "run", "number", "step", "at",
+)  # fmt: skip
+_put = upsert(bucket_table).values({name: bindparam(name) for name in _BUCKET_COLUMNS})
+_PUT_BUCKET = Prepared(
+    _put.on_conflict_do_update(
+        index_elements=["run_id", "number", "step", "at"],
+        set_={name: _put.excluded[name] for name in _BUCKET_COLUMNS[4:]},
+    ),
+    *_BUCKET_COLUMNS,
+)
+FIRST_PLACE: Place = (-(2**63), -(2**63))
+LAST_PLACE: Place = (2**63 - 1, 2**63 - 1)
+
+
+class MetricRow:
+    """One metric of a run as it is stored."""
+
+    __slots__ = ("bucket_size", "fold", "key", "number")
+
+    def __init__(self, row: tuple[Any, ...]) -> None:
+        self.key: str = row[0]
+        self.number: int = row[1]
+        self.fold = Fold(
+            count=row[2],
+            first=from_column(row[3]),
+            last=from_column(row[4]),
+            minimum=from_column(row[5]),
+            maximum=from_column(row[6]),
+            best=from_column(row[7]),
+            best_step=row[8],
+            first_place=(row[9], row[10]),
+            last_place=(row[11], row[12]),
+        )
+        self.bucket_size: int = row[13]
+
+
+class _Stretch(NamedTuple):
+    """A series, how many points it has now, and how many each of its buckets holds."""
+
+    run: int
+    number: int
+    points: int
+    size: int
+
+
+class MetricStore:
+    """Metrics of runs, by the runs' keys."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    def metric(self, run: int, key: str) -> MetricRow | None:
+        """One metric of a run, if it has it."""
+        row = _FOLD.row(self._connection, run, key)
+        return None if row is None else MetricRow(row)
+
+    def metrics(self, run: int) -> list[MetricRow]:
+        """The metrics of a run, by key."""
+        return [MetricRow(row) for row in _FOLDS.rows(self._connection, run)]
+
+    def add(self, run: int, series: dict[str, list[PointTuple]]) -> int:
+        """Add the points that are not there yet; answers how many those were."""
+        known = self._known(run, list(series))
+        added, next_number = 0, None
+        points: list[tuple[Any, ...]] = []
+        new: list[tuple[Any, ...]] = []
+        changed: list[tuple[Any, ...]] = []
+        for key, given in series.items():
+            before = known.get(key)
+            if before is None:
+                next_number = self._next_number(run) if next_number is None else next_number + 1
+            number = before.number if before is not None else next_number
+            assert number is not None
+            fresh, late = self._fresh(run, number, sorted(given, key=_place), before)
+            if not fresh:
+                continue
+            earlier = before.fold if before is not None else None
+            after = _latest(fold(key, fresh, earlier), earlier, fresh)
+            points += [(run, number, step, at, to_column(value)) for step, at, value in fresh]
+            size = before.bucket_size if before is not None else 0
+            if after.count >= ROLL_UP_FROM:
+                _ADD_POINT.run_many(self._connection, points)  # a roll-up may read them
+                added, points = added + len(points), []
+                stretch = _Stretch(run, number, after.count, size)
+                size = self._roll_up(stretch, fresh, late=late)
+            columns = _columns(after, size)
+            if before is None:
+                new.append((run, key, number, *columns))
+            else:
+                changed.append((*columns, run, key))
+        _ADD_POINT.run_many(self._connection, points)
+        _ADD_METRIC.run_many(self._connection, new)
+        _SET_METRIC.run_many(self._connection, changed)
+        return added + len(points)
+
+    def _known(self, run: int, keys: Sequence[str]) -> dict[str, MetricRow]:
+        if len(keys) > FEW:
+            return {metric.key: metric for metric in self.metrics(run)}
+        found = ((key, self.metric(run, key)) for key in keys)
+        return {key: metric for key, metric in found if metric is not None}
+
+    def _next_number(self, run: int) -> int:
+        row = _NEXT_NUMBER.row(self._connection, run)
+        assert row is not None
+        return int(row[0])
+
+    def _fresh(
+        self, run: int, number: int, points: list[PointTuple], before: MetricRow | None
+    ) -> tuple[list[PointTuple], bool]:
+        """The points that are new, in their order, and whether some come before known ones."""
+        late = before is not None and points[0][:2] <= before.fold.last_place
+        if late or not _strictly_ordered(points):
+            points = self._unknown(run, number, points)
+        return points, late
+
+    def _unknown(self, run: int, number: int, points: Sequence[PointTuple]) -> list[PointTuple]:
+        """The points that are new. A repeated one has the value that is there already; another value
+        at the same step and time is another point, and gets the next free microsecond."""
+        taken: dict[Place, float] = {}
+        fresh: list[PointTuple] = []
+        for step, at, value in points:
+            rows = _AT_PLACE.rows(self._connection, run, number, step, at, at + SAME_MS - 1)
+            taken.update(((step, found), from_column(other)) for found, other in rows)
+            free, same = at, False
+            while (other := taken.get((step, free))) is not None and free < at + SAME_MS - 1:
+                same = other == value or (math.isnan(other) and math.isnan(value))
+                if same:
+                    break
+                free += 1
+            if not same and (step, free) not in taken:
+                taken[step, free] = value
+                fresh.append((step, free, value))
+        fresh.sort(key=_place)
+        return fresh
+
+    def _roll_up(self, place: _Stretch, points: list[PointTuple], *, late: bool) -> int:
+        """Keep the buckets of a long series; answers the points that a bucket holds now."""
+        run, number, count, size = place
+        if size == 0:
+            every = self.points(run, number, FIRST_PLACE, count)
+            size = FIRST_BUCKET
+            while count > size * MAX_BUCKETS // 2:
+                size *= 2
+            self._put_buckets(run, number, appended(every, size, None))
+            return size
+        if late:
+            for point in points:
+                self._grow(run, number, point)
+        else:
+            last = self._bucket_before(run, number, LAST_PLACE)
+            self._put_buckets(run, number, appended(points, size, last))
+        while count > size * MAX_BUCKETS:
+            self._replace_buckets(run, number, halved(self.buckets(run, number)))
+            size *= 2
+        return size
+
+    def _grow(self, run: int, number: int, point: PointTuple) -> None:
+        bucket = self._bucket_before(run, number, point[:2])
+        if bucket is None:
+            bucket = self.buckets(run, number)[0]
+            _DROP_BUCKET.run(self._connection, run, number, *bucket.place)
+        self._put_buckets(run, number, [grown(bucket, point)])
+
+    def _bucket_before(self, run: int, number: int, place: Place) -> Bucket | None:
+        row = _BUCKET_BEFORE.row(self._connection, run, number, *place, 1)
+        return None if row is None else _bucket(row)
+
+    def buckets(self, run: int, number: int) -> list[Bucket]:
+        """The roll-up of a long series."""
+        return [_bucket(row) for row in _BUCKETS.rows(self._connection, run, number)]
+
+    def _replace_buckets(self, run: int, number: int, buckets: Sequence[Bucket]) -> None:
+        _DROP_BUCKETS.run(self._connection, run, number)
+        self._put_buckets(run, number, buckets)
+
+    def _put_buckets(self, run: int, number: int, buckets: Sequence[Bucket]) -> None:
+        rows = [
+            (
+                run, number, *one.place, one.count,
+                to_column(one.minimum), *one.minimum_place,
+                to_column(one.maximum), *one.maximum_place,
+            )
+            for one in buckets
+        ]  # fmt: skip
+        _PUT_BUCKET.run_many(self._connection, rows)
+
+    def points(self, run: int, number: int, after: Place, limit: int) -> list[PointTuple]:
+        """Points in the order of their places, after one."""
+        rows = _POINTS.rows(self._connection, run, number, *after, limit)
+        return [row if row[2] is not None else (row[0], row[1], math.nan) for row in rows]
+
+    def sampled(
+        self, run: int, metric: MetricRow, steps: tuple[int, int], at_most: int, whole: int = 0
+    ) -> list[PointTuple]:
+        """At most so many points of a span of steps, the least and greatest of each stretch kept.
+
+        A span of no more than `whole` points comes whole.
+        """
+        whole = max(whole, at_most)
+        if not metric.bucket_size:
+            found = self.span(run, metric.number, steps, whole + 1)
+            if len(found) > whole:
+                found = self.span(run, metric.number, steps, ROLL_UP_FROM)
+            return found if len(found) <= whole else decimated(found, at_most)
+        inside = _overlapping(self.buckets(run, metric.number), steps)
+        if sum(one.count for one in inside) <= max(whole, FINE):
+            found = self.span(run, metric.number, steps, FINE + whole)
+            return found if len(found) <= whole else decimated(found, at_most)
+        found = extremes_of(inside, at_most - 2)
+        ends = metric.fold
+        around = [(*ends.first_place, ends.first), *found, (*ends.last_place, ends.last)]
+        kept = dict.fromkeys(point for point in around if steps[0] <= point[0] <= steps[1])
+        return list(kept)
+
+    def span(self, run: int, number: int, steps: tuple[int, int], limit: int) -> list[PointTuple]:
+        """The points of a span of steps, both ends included."""
+        rows = _SPAN.rows(self._connection, run, number, *steps, limit)
+        return [(step, at, from_column(value)) for step, at, value in rows]
+
+
+def _overlapping(buckets: Sequence[Bucket], steps: tuple[int, int]) -> list[Bucket]:
+    """The buckets that hold points of the span; the one before its start may reach into it."""
+    before = [one for one in buckets if one.place[0] < steps[0]][-1:]
+    return before + [one for one in buckets if steps[0] <= one.place[0] <= steps[1]]
+
+
+def _latest(after: Fold, before: Fold | None, points: Sequence[PointTuple]) -> Fold:
+    """Of several values at the last step and millisecond the greatest counts as the last one."""
+    step, at = after.last_place
+    same = [
+        value
+        for point_step, point_at, value in points
+        if point_step == step and point_at // SAME_MS == at // SAME_MS
+    ]
+    if before is not None:
+        last_step, last_at = before.last_place
+        if last_step == step and last_at // SAME_MS == at // SAME_MS:
+            same.append(before.last)
+    if len(same) < 2:
+        return after
+    numbers = [value for value in same if not math.isnan(value)]
+    return Fold(**{**_fields(after), "last": max(numbers) if numbers else math.nan})
+
+
+def _columns(after: Fold, size: int) -> tuple[Any, ...]:
+    return (
+        after.count,
+        to_column(after.first),
+        to_column(after.last),
+        to_column(after.minimum),
+        to_column(after.maximum),
+        to_column(after.best),
+        after.best_step,
+        *after.first_place,
+        *after.last_place,
+        size,
+    )
+
+
+def _fields(one: Fold) -> dict[str, Any]:
+    return {name: getattr(one, name) for name in Fold.__slots__}
+
+
+def _place(point: PointTuple) -> Place:
+    return point[:2]
+
+
+def _strictly_ordered(points: Sequence[PointTuple]) -> bool:
+    return all(a[:2] < b[:2] for a, b in pairwise(points))
+
+
+def _bucket(row: tuple[Any, ...]) -> Bucket:
+    return Bucket(
+        (row[0], row[1]),
+        row[2],
+        from_column(row[3]),
+        (row[4], row[5]),
+        from_column(row[6]),
+        (row[7], row[8]),
+    )
+
+
+def to_column(value: float) -> float | None:
+    """A value as it is stored: SQLite has no NaN of its own, so NULL stands for it."""
+    return None if value != value else value  # noqa: PLR0124
+
+
+def from_column(value: float | None) -> float:
+    """A stored value."""
+    return math.nan if value is None else value

@@ -1,0 +1,1 @@
+"""Webhooks: what happens in the registry is told to addresses outside."""

@@ -1,0 +1,42 @@
+"""What tests of the catalogue do again and again."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from mainspring.core.operation import FileClient
+from mainspring.registry import catalog_contract as contract
+from mainspring.registry import contract as registry
+from mainspring.registry.catalog_contract import AddVersion, CreateModel, MoveVersion, RenameModel
+from mainspring.registry.contract import NameVersion
+from mainspring.registry.model import Model, ModelVersion
+from tests.story import MODEL
+
+ELSEWHERE = "s3://bucket/model"
+
+
+def create(client: FileClient, model: str = MODEL, **more: Any) -> Model:
+    return client.call(contract.create_model, CreateModel(model=model, **more))
+
+
+def add(
+    client: FileClient, model: str = MODEL, source: str = ELSEWHERE, **more: Any
+) -> ModelVersion:
+    return client.call(contract.add_version, AddVersion(model=model, source=source, **more))
+
+
+def move(client: FileClient, number: int, stage: Any, **more: Any) -> ModelVersion:
+    request = MoveVersion(model=MODEL, version=number, stage=stage, **more)
+    return client.call(contract.move_version, request)
+
+
+def version(client: FileClient, number: int) -> ModelVersion:
+    return client.call(registry.show_version, NameVersion(model=MODEL, version=number))
+
+
+def delete(client: FileClient, number: int) -> None:
+    client.call(contract.delete_version, NameVersion(model=MODEL, version=number))
+
+
+def rename(client: FileClient, model: str, name: str) -> Model:
+    return client.call(contract.rename_model, RenameModel(model=model, name=name))
