@@ -23,13 +23,13 @@ WARM_UP = 10
 BATCH = 1000
 
 
-def log_metric(client: MlflowClient, worker: int) -> Callable[[int], Any]:
+def log_metric(client: MlflowClient, _worker: int) -> Callable[[int], Any]:
     """One value a call, its step counted up."""
     run = client.create_run("0").info.run_id
     return lambda place: client.log_metric(run, "loss", 1.0 / (place + 1), step=place)
 
 
-def log_batch(client: MlflowClient, worker: int) -> Callable[[int], Any]:
+def log_batch(client: MlflowClient, _worker: int) -> Callable[[int], Any]:
     """1000 values a call, of ten metrics."""
     run = client.create_run("0").info.run_id
 
@@ -50,7 +50,7 @@ def create_version(client: MlflowClient, worker: int) -> Callable[[int], Any]:
     client.create_registered_model(name)
     run = client.create_run("0").info
     source = f"{run.artifact_uri}/model"
-    return lambda place: client.create_model_version(name, source, run.run_id)
+    return lambda _place: client.create_model_version(name, source, run.run_id)
 
 
 def resolve_alias(client: MlflowClient, worker: int) -> Callable[[int], Any]:
@@ -58,7 +58,7 @@ def resolve_alias(client: MlflowClient, worker: int) -> Callable[[int], Any]:
     name = f"aliased-{worker}-{time.time_ns()}"
     create_version_of(client, name)
     client.set_registered_model_alias(name, "champion", "1")
-    return lambda place: client.get_model_version_by_alias(name, "champion")
+    return lambda _place: client.get_model_version_by_alias(name, "champion")
 
 
 def create_version_of(client: MlflowClient, name: str) -> None:
@@ -74,9 +74,8 @@ WORKLOADS = {
 }
 
 
-def work(url: str, workload: str, count: int, worker: int, start: Any, times: Any) -> None:
+def work(call: Callable[[int], Any], count: int, start: Any, times: Any) -> None:
     """Make the calls of one process, when all are ready."""
-    call = WORKLOADS[workload](MlflowClient(url), worker)
     for place in range(WARM_UP):
         call(place)
     took = []
@@ -95,10 +94,8 @@ def main() -> None:
     url, workload, count, processes = sys.argv[1], sys.argv[2], int(sys.argv[3]), int(sys.argv[4])
     fork = multiprocessing.get_context("fork")
     start, times = fork.Barrier(processes + 1), fork.Queue()
-    workers = [
-        fork.Process(target=work, args=(url, workload, count, worker, start, times))
-        for worker in range(processes)
-    ]
+    calls = [WORKLOADS[workload](MlflowClient(url), worker) for worker in range(processes)]
+    workers = [fork.Process(target=work, args=(call, count, start, times)) for call in calls]
     for worker in workers:
         worker.start()
     start.wait()

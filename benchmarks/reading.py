@@ -188,8 +188,8 @@ def searches(runs: int, database: str | None) -> None:
     print(f"searches over {runs} runs of {VALUES} parameters and {VALUES} metrics")
     bar = None if database else 150.0
     with filled(_runs(runs), database) as (server, _):
-        for name, fields in SEARCHES.items():
-            fields = {"experiment_ids": ["0"], **fields}
+        for name, wanted in SEARCHES.items():
+            fields = {"experiment_ids": ["0"], **wanted}
             wire, decoding, answer = timed(server, POST, f"{API}/runs/search", fields)
             show(name, wire, decoding, bar, f"{len(answer.get('runs', []))} runs")
         print(f"  memory (PSS) after the searches: {server.pss_mb():.0f} MB")

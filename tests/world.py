@@ -199,8 +199,8 @@ def _ran_what_is_due(world: World) -> None:
 
 
 def _restored_run(world: World) -> None:
-    for operation in (tracking.delete_run, tracking.restore_run):
-        world.clients.developer.call(operation, NameRun(run=world.run))
+    world.clients.developer.call(tracking.delete_run, NameRun(run=world.run))
+    world.clients.developer.call(tracking.restore_run, NameRun(run=world.run))
 
 
 def _call(who: str, operation: Any, make: Callable[[World], Any]) -> Callable[[World], object]:

@@ -27,7 +27,7 @@ from mainspring.core.clock import utc_now
 from mainspring.core.errors import MainspringError
 from mainspring.core.home import Home, RunningServer
 from mainspring.core.ids import new_id
-from mainspring.core.memory import give_back, use_few_heaps
+from mainspring.core.memory import collect_rarely, give_back, use_few_heaps
 from mainspring.core.operation import Request
 from mainspring.core.settings import Settings
 from mainspring.courier import Courier
@@ -68,6 +68,7 @@ def serve(settings: Settings) -> int:
         level=logging.WARNING, format="%(asctime)s %(levelname)s %(name)s: %(message)s"
     )
     use_few_heaps()
+    collect_rarely()
     home = Home(settings.home)
     with home.writing(UP_PATIENCE_S), bound(settings.host, settings.port, OTHER_PORT) as listener:
         app = App(settings)
@@ -108,22 +109,8 @@ def _run(app: App, home: Home, listener: socket.socket, own_token: str) -> None:
         Courier(app, token),
         caretaker,
     ]
-    served = Served(
-        perform=app.run,
-        blobs=app.blobs,
-        health=lambda: {
-            "status": "ok",
-            "version": __version__,
-            "pid": os.getpid(),
-            "jobs": _jobs(app),
-        },
-        hosts=_hosts(host),
-        record=recorder.record,
-        own_token=own_token,
-        reset=app.reset if app.settings.testing else None,
-    )
     config = uvicorn.Config(
-        http_api(served, OPERATIONS.values()),
+        http_api(_served(app, recorder, host, own_token), OPERATIONS.values()),
         http="httptools",
         # A header must not say who the peer is: only the socket does.
         proxy_headers=False,
@@ -146,6 +133,23 @@ def _run(app: App, home: Home, listener: socket.socket, own_token: str) -> None:
         for thread in threads:
             thread.join(DRAIN_S)
         caretaker.end_deployments()
+
+
+def _served(app: App, recorder: GroupCommit, host: str, own_token: str) -> Served:
+    return Served(
+        perform=app.run,
+        blobs=app.blobs,
+        health=lambda: {
+            "status": "ok",
+            "version": __version__,
+            "pid": os.getpid(),
+            "jobs": _jobs(app),
+        },
+        hosts=_hosts(host),
+        record=recorder.record,
+        own_token=own_token,
+        reset=app.reset if app.settings.testing else None,
+    )
 
 
 def _announce(home: Home, url: str) -> None:

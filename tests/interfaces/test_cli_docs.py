@@ -45,11 +45,16 @@ def usage(*words: str) -> str:
     return " ".join(["mainspring", *words, *pieces]).replace("|", "\\|")
 
 
+def is_ours(operation: Operation[Any, Any]) -> bool:
+    """Whether only Mainspring itself asks for it."""
+    return operation.allow == "operate" or operation.inside
+
+
 def rows_of_operations() -> Iterator[str]:
     """A row for each operation that people use, then for those of our own services."""
     for mine in (False, True):
         for operation in OPERATIONS.values():
-            if (operation.allow == "operate") is mine:
+            if is_ours(operation) is mine:
                 row = f"`{usage(*operation.name.split('.'))}` | {operation.summary}"
                 yield f"| {row} | `{operation.allow}` |"
 
@@ -115,7 +120,7 @@ def test_every_operation_is_a_command_with_help(operation: Operation[Any, Any]) 
     text = found.get_help(context)
 
     assert operation.summary in " ".join(text.split())
-    assert found.hidden is (operation.allow == "operate")
+    assert found.hidden is is_ours(operation)
 
 
 @pytest.mark.parametrize("name", [*DAILY, "admin migrate"])

@@ -17,7 +17,8 @@ from mainspring.core.blobs import digest_of
 from mainspring.core.errors import Corrupt, Forbidden, Invalid, NotFound, Unreachable
 from mainspring.core.operation import FileClient, Operation
 from mainspring.group_commit import GroupCommit
-from mainspring.interfaces.http.api import MAX_BODY, Served, http_api
+from mainspring.interfaces.http.api import MAX_BODY, http_api
+from mainspring.interfaces.http.front import Served
 from mainspring.registry import contract as registry
 from tests import story
 from tests.house import Clients, local_client, remote_client

@@ -12,6 +12,7 @@ from pathlib import Path
 from mainspring import stages
 from mainspring.core import access, event, jobs, plugins, settings
 from mainspring.interfaces.http.api import path_of
+from mainspring.interfaces.mlflow_api import ROOMS, dispatch
 
 DOCS = Path(__file__).parents[2] / "docs"
 BEGIN, END = "<!-- from the code -->\n", "<!-- end -->\n"
@@ -74,10 +75,28 @@ def plugs() -> str:
     return _table("entry-point group | a plug of the kind can | built in", rows)
 
 
+def mlflow_routes() -> str:
+    """Every route of MLflow's that is answered."""
+    assert ROOMS
+    found = dict(dispatch.ROUTES)
+    found |= {(method, path): endpoint for method, path, endpoint in dispatch.TEMPLATES}
+    rows = []
+    for (method, path), endpoint in sorted(found.items(), key=lambda item: item[0][::-1]):
+        twin = path.replace("/ajax-api/", "/api/", 1)
+        if path.startswith("/ajax-api/") and (method, twin) in found:
+            continue
+        both = (method, path.replace("/api/", "/ajax-api/", 1)) in found
+        shown = path.removeprefix("/api") if both and path.startswith("/api/") else path
+        told = (endpoint.function.__doc__ or "").partition("\n")[0]
+        rows.append((f"`{method} {shown}`", told))
+    return _table("request | what it does", rows)
+
+
 PAGES: dict[str, Callable[[], str]] = {
     "access.md": permissions,
     "api.md": api,
     "events.md": events,
+    "mlflow.md": mlflow_routes,
     "plugs.md": plugs,
     "settings.md": variables,
 }

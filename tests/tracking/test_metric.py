@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from itertools import pairwise
 
 import pytest
 from hypothesis import given
@@ -86,7 +87,7 @@ def covers(buckets: list[Bucket], points: list[PointTuple]) -> bool:
         and same(min(lows), min(known))
         and same(max(highs), max(known))
         and buckets[0].place == points[0][:2]
-        and all(a.place < b.place for a, b in zip(buckets, buckets[1:], strict=False))
+        and all(a.place < b.place for a, b in pairwise(buckets))
     )
 
 

@@ -125,7 +125,7 @@ def long_series(clients: Clients, run: str, order: list[int]) -> list[float]:
 
 @pytest.mark.parametrize("shuffled", [False, True])
 def test_buckets_hold_every_point_of_a_long_series(
-    clients: Clients, run: str, app: App, shuffled: bool
+    clients: Clients, run: str, app: App, *, shuffled: bool
 ) -> None:
     order = list(range(3 * ROLL_UP_FROM))
     if shuffled:

@@ -96,8 +96,9 @@ def chain_hash(previous: str, row: Mapping[str, Any]) -> str:
 def lock(connection: Connection, workspace_id: int) -> None:
     """Wait until no other transaction writes to the workspace, on both databases.
 
-    SQLite has one writer anyway, and takes its lock when the transaction begins. On PostgreSQL a rule that reads before it writes (the next number,
-    who approved, is there one already) would else have to lock each row that it reads.
+    SQLite has one writer anyway, which took its lock when its transaction began. On PostgreSQL a
+    rule that reads before it writes (the next number, who approved, is there one already) would
+    else have to lock each row that it reads.
     """
     if connection.dialect.name != "sqlite":
         connection.execute(_HEAD, {"workspace": workspace_id})

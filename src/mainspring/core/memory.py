@@ -1,8 +1,9 @@
-"""Give memory back: glibc keeps what many threads once used, unless it is told not to."""
+"""Give memory back, and do not look for garbage where there is none."""
 
 from __future__ import annotations
 
 import ctypes
+import gc
 
 M_ARENA_MAX = -8
 """mallopt(3): how many separate heaps threads may spread over."""
@@ -21,3 +22,13 @@ def give_back() -> None:
     trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
     if trim is not None:
         trim(0)
+
+
+def collect_rarely() -> None:
+    """Look for cycles less often, and never among what start-up made: it lives as long as we do.
+
+    A large answer is a hundred thousand small objects, and each 2,000 of them would start a search.
+    """
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(50_000, 20, 100)

@@ -68,12 +68,13 @@ def _of_trained_model(trained: Any, catalog: CatalogStore, prefix: str) -> Origi
         return Origin(run, trained.public_id)
     if prefix.strip("/"):
         files = catalog.files(f"models/{trained.public_id}", prefix)
-        return Origin(run, trained.public_id, files, _digest(files))
+        return Origin(run, trained.public_id, files, _digest(files) if trained.run else None)
     files = msgspec.convert(trained.files, list[FileEntry])
+    # A run that is only claimed may be opened later by anybody, who would then be believed.
+    digest = _digest(files) if trained.run else None
     return Origin(
-        run, trained.public_id, files, _digest(files),
-        trained.engine, trained.task, trained.signature,
-    )  # fmt: skip
+        run, trained.public_id, files, digest, trained.engine, trained.task, trained.signature
+    )
 
 
 def _copied(row: Any) -> Origin:

@@ -10,10 +10,8 @@ from collections.abc import Sequence
 from itertools import pairwise
 from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, bindparam, delete, func, insert, select, tuple_, update
-from sqlalchemy.dialects.postgresql import insert as upsert
+from sqlalchemy import Connection
 
-from mainspring.core.prepared import Prepared
 from mainspring.tracking.metric import (
     FIRST_BUCKET,
     MAX_BUCKETS,
@@ -29,7 +27,22 @@ from mainspring.tracking.metric import (
     grown,
     halved,
 )
-from mainspring.tracking.tables import bucket_table, metric_table, point_table
+from mainspring.tracking.metric_statements import (
+    ADD_METRIC,
+    ADD_POINT,
+    AT_PLACE,
+    BUCKET_BEFORE,
+    BUCKETS,
+    DROP_BUCKET,
+    DROP_BUCKETS,
+    FOLD,
+    FOLDS,
+    NEXT_NUMBER,
+    POINTS,
+    PUT_BUCKET,
+    SET_METRIC,
+    SPAN,
+)
 
 FINE = 20_000
 """Points of a span up to which they are read one by one: a chart zoomed in shows them all."""
@@ -38,84 +51,6 @@ FEW = 8
 SAME_MS = 1000
 """Points of one step and millisecond are told apart by their microseconds."""
 
-_M, _P, _B = metric_table.c, point_table.c, bucket_table.c
-_FOLD_COLUMNS = (
-    "count", "first", "last", "minimum", "maximum", "best", "best_step",
-    "first_step", "first_at", "last_step", "last_at", "bucket_size",
-)  # fmt: skip
-_SHOWN = (_M.key, _M.number, *(metric_table.c[name] for name in _FOLD_COLUMNS))
-_RUN = _M.run_id == bindparam("run")
-_FOLD = Prepared(select(*_SHOWN).where(_RUN, _M.key == bindparam("key")), "run", "key")
-_FOLDS = Prepared(select(*_SHOWN).where(_RUN).order_by(_M.key), "run")
-_NEXT_NUMBER = Prepared(select(func.coalesce(func.max(_M.number) + 1, 0)).where(_RUN), "run")
-_ADD_METRIC = Prepared(
-    insert(metric_table).values(
-        {name: bindparam(name) for name in ("run_id", "key", "number", *_FOLD_COLUMNS)}
-    ),
-    "run_id", "key", "number", *_FOLD_COLUMNS,
-)  # fmt: skip
-_SET_METRIC = Prepared(
-    update(metric_table)
-    .where(_RUN, _M.key == bindparam("metric"))
-    .values({name: bindparam(f"new_{name}") for name in _FOLD_COLUMNS}),
-    *(f"new_{name}" for name in _FOLD_COLUMNS), "run", "metric",
-)  # fmt: skip
-_POINT_COLUMNS = ("run_id", "number", "step", "at", "value")
-_ADD_POINT = Prepared(
-    insert(point_table).values({name: bindparam(name) for name in _POINT_COLUMNS}), *_POINT_COLUMNS
-)
-_SERIES = (_P.run_id == bindparam("run")) & (_P.number == bindparam("number"))
-_AT_PLACE = Prepared(
-    select(_P.at, _P.value)
-    .where(_SERIES, _P.step == bindparam("step"), _P.at.between(bindparam("a"), bindparam("b")))
-    .order_by(_P.at),
-    "run", "number", "step", "a", "b",
-)  # fmt: skip
-_POINTS = Prepared(
-    select(_P.step, _P.at, _P.value)
-    .where(_SERIES, tuple_(_P.step, _P.at) > tuple_(bindparam("step"), bindparam("at")))
-    .order_by(_P.step, _P.at)
-    .limit(bindparam("many")),
-    "run", "number", "step", "at", "many",
-)  # fmt: skip
-_SPAN = Prepared(
-    select(_P.step, _P.at, _P.value)
-    .where(_SERIES, _P.step.between(bindparam("a"), bindparam("b")))
-    .order_by(_P.step, _P.at)
-    .limit(bindparam("many")),
-    "run", "number", "a", "b", "many",
-)  # fmt: skip
-_BUCKET_COLUMNS = (
-    "run_id", "number", "step", "at", "count",
-    "minimum", "minimum_step", "minimum_at", "maximum", "maximum_step", "maximum_at",
-)  # fmt: skip
-_STRETCH = (_B.run_id == bindparam("run")) & (_B.number == bindparam("number"))
-_BUCKETS = Prepared(
-    select(*(bucket_table.c[name] for name in _BUCKET_COLUMNS[2:]))
-    .where(_STRETCH)
-    .order_by(_B.step, _B.at),
-    "run", "number",
-)  # fmt: skip
-_BUCKET_BEFORE = Prepared(
-    select(*(bucket_table.c[name] for name in _BUCKET_COLUMNS[2:]))
-    .where(_STRETCH, tuple_(_B.step, _B.at) <= tuple_(bindparam("step"), bindparam("at")))
-    .order_by(_B.step.desc(), _B.at.desc())
-    .limit(bindparam("many")),
-    "run", "number", "step", "at", "many",
-)  # fmt: skip
-_DROP_BUCKETS = Prepared(delete(bucket_table).where(_STRETCH), "run", "number")
-_DROP_BUCKET = Prepared(
-    delete(bucket_table).where(_STRETCH, _B.step == bindparam("step"), _B.at == bindparam("at")),
-    "run", "number", "step", "at",
-)  # fmt: skip
-_put = upsert(bucket_table).values({name: bindparam(name) for name in _BUCKET_COLUMNS})
-_PUT_BUCKET = Prepared(
-    _put.on_conflict_do_update(
-        index_elements=["run_id", "number", "step", "at"],
-        set_={name: _put.excluded[name] for name in _BUCKET_COLUMNS[4:]},
-    ),
-    *_BUCKET_COLUMNS,
-)
 FIRST_PLACE: Place = (-(2**63), -(2**63))
 LAST_PLACE: Place = (2**63 - 1, 2**63 - 1)
 
@@ -142,6 +77,43 @@ class MetricRow:
         self.bucket_size: int = row[13]
 
 
+class _Batch:
+    """The rows of one request, written a table at a time."""
+
+    def __init__(self, connection: Connection, run: int) -> None:
+        self.next_number: int | None = None
+        """The number of the run's next metric, once somebody has asked for it."""
+        self._connection = connection
+        self._run = run
+        self._points: list[tuple[Any, ...]] = []
+        self._new: list[tuple[Any, ...]] = []
+        self._changed: list[tuple[Any, ...]] = []
+        self._written = 0
+
+    def add_points(self, number: int, points: Sequence[PointTuple]) -> None:
+        run = self._run
+        self._points += [(run, number, step, at, to_column(value)) for step, at, value in points]
+
+    def add_metric(self, key: str, number: int, columns: tuple[Any, ...], *, new: bool) -> None:
+        if new:
+            self._new.append((self._run, key, number, *columns))
+            self.next_number = number + 1
+        else:
+            self._changed.append((*columns, self._run, key))
+
+    def write_points(self) -> None:
+        ADD_POINT.run_many(self._connection, self._points)
+        self._written += len(self._points)
+        self._points = []
+
+    def write(self) -> int:
+        """Write what is left; answers how many points there were in all."""
+        self.write_points()
+        ADD_METRIC.run_many(self._connection, self._new)
+        SET_METRIC.run_many(self._connection, self._changed)
+        return self._written
+
+
 class _Stretch(NamedTuple):
     """A series, how many points it has now, and how many each of its buckets holds."""
 
@@ -159,47 +131,35 @@ class MetricStore:
 
     def metric(self, run: int, key: str) -> MetricRow | None:
         """One metric of a run, if it has it."""
-        row = _FOLD.row(self._connection, run, key)
+        row = FOLD.row(self._connection, run, key)
         return None if row is None else MetricRow(row)
 
     def metrics(self, run: int) -> list[MetricRow]:
         """The metrics of a run, by key."""
-        return [MetricRow(row) for row in _FOLDS.rows(self._connection, run)]
+        return [MetricRow(row) for row in FOLDS.rows(self._connection, run)]
 
     def add(self, run: int, series: dict[str, list[PointTuple]]) -> int:
         """Add the points that are not there yet; answers how many those were."""
         known = self._known(run, list(series))
-        added, next_number = 0, None
-        points: list[tuple[Any, ...]] = []
-        new: list[tuple[Any, ...]] = []
-        changed: list[tuple[Any, ...]] = []
+        batch = _Batch(self._connection, run)
         for key, given in series.items():
             before = known.get(key)
-            if before is None:
-                next_number = self._next_number(run) if next_number is None else next_number + 1
-            number = before.number if before is not None else next_number
+            if before is None and batch.next_number is None:
+                batch.next_number = self._next_number(run)
+            number = before.number if before is not None else batch.next_number
             assert number is not None
             fresh, late = self._fresh(run, number, sorted(given, key=_place), before)
             if not fresh:
                 continue
             earlier = before.fold if before is not None else None
             after = _latest(fold(key, fresh, earlier), earlier, fresh)
-            points += [(run, number, step, at, to_column(value)) for step, at, value in fresh]
             size = before.bucket_size if before is not None else 0
+            batch.add_points(number, fresh)
             if after.count >= ROLL_UP_FROM:
-                _ADD_POINT.run_many(self._connection, points)  # a roll-up may read them
-                added, points = added + len(points), []
-                stretch = _Stretch(run, number, after.count, size)
-                size = self._roll_up(stretch, fresh, late=late)
-            columns = _columns(after, size)
-            if before is None:
-                new.append((run, key, number, *columns))
-            else:
-                changed.append((*columns, run, key))
-        _ADD_POINT.run_many(self._connection, points)
-        _ADD_METRIC.run_many(self._connection, new)
-        _SET_METRIC.run_many(self._connection, changed)
-        return added + len(points)
+                batch.write_points()  # a roll-up may read them
+                size = self._roll_up(_Stretch(run, number, after.count, size), fresh, late=late)
+            batch.add_metric(key, number, _columns(after, size), new=before is None)
+        return batch.write()
 
     def _known(self, run: int, keys: Sequence[str]) -> dict[str, MetricRow]:
         if len(keys) > FEW:
@@ -208,7 +168,7 @@ class MetricStore:
         return {key: metric for key, metric in found if metric is not None}
 
     def _next_number(self, run: int) -> int:
-        row = _NEXT_NUMBER.row(self._connection, run)
+        row = NEXT_NUMBER.row(self._connection, run)
         assert row is not None
         return int(row[0])
 
@@ -227,7 +187,7 @@ class MetricStore:
         taken: dict[Place, float] = {}
         fresh: list[PointTuple] = []
         for step, at, value in points:
-            rows = _AT_PLACE.rows(self._connection, run, number, step, at, at + SAME_MS - 1)
+            rows = AT_PLACE.rows(self._connection, run, number, step, at, at + SAME_MS - 1)
             taken.update(((step, found), from_column(other)) for found, other in rows)
             free, same = at, False
             while (other := taken.get((step, free))) is not None and free < at + SAME_MS - 1:
@@ -266,19 +226,19 @@ class MetricStore:
         bucket = self._bucket_before(run, number, point[:2])
         if bucket is None:
             bucket = self.buckets(run, number)[0]
-            _DROP_BUCKET.run(self._connection, run, number, *bucket.place)
+            DROP_BUCKET.run(self._connection, run, number, *bucket.place)
         self._put_buckets(run, number, [grown(bucket, point)])
 
     def _bucket_before(self, run: int, number: int, place: Place) -> Bucket | None:
-        row = _BUCKET_BEFORE.row(self._connection, run, number, *place, 1)
+        row = BUCKET_BEFORE.row(self._connection, run, number, *place, 1)
         return None if row is None else _bucket(row)
 
     def buckets(self, run: int, number: int) -> list[Bucket]:
         """The roll-up of a long series."""
-        return [_bucket(row) for row in _BUCKETS.rows(self._connection, run, number)]
+        return [_bucket(row) for row in BUCKETS.rows(self._connection, run, number)]
 
     def _replace_buckets(self, run: int, number: int, buckets: Sequence[Bucket]) -> None:
-        _DROP_BUCKETS.run(self._connection, run, number)
+        DROP_BUCKETS.run(self._connection, run, number)
         self._put_buckets(run, number, buckets)
 
     def _put_buckets(self, run: int, number: int, buckets: Sequence[Bucket]) -> None:
@@ -290,11 +250,11 @@ class MetricStore:
             )
             for one in buckets
         ]  # fmt: skip
-        _PUT_BUCKET.run_many(self._connection, rows)
+        PUT_BUCKET.run_many(self._connection, rows)
 
     def points(self, run: int, number: int, after: Place, limit: int) -> list[PointTuple]:
         """Points in the order of their places, after one."""
-        rows = _POINTS.rows(self._connection, run, number, *after, limit)
+        rows = POINTS.rows(self._connection, run, number, *after, limit)
         return [row if row[2] is not None else (row[0], row[1], math.nan) for row in rows]
 
     def sampled(
@@ -322,7 +282,7 @@ class MetricStore:
 
     def span(self, run: int, number: int, steps: tuple[int, int], limit: int) -> list[PointTuple]:
         """The points of a span of steps, both ends included."""
-        rows = _SPAN.rows(self._connection, run, number, *steps, limit)
+        rows = SPAN.rows(self._connection, run, number, *steps, limit)
         return [(step, at, from_column(value)) for step, at, value in rows]
 
 

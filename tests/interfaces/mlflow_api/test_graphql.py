@@ -238,7 +238,7 @@ def nested(depth: int, inner: str = "name") -> str:
         ("{" + "a " * 30_000 + "}", "Document contains more than 20000 tokens"),
         (nested(5_000), "nested too deeply"),
         ("{a(b: " + "[" * 9_000 + "]" * 9_000 + ")}", "nested too deeply"),
-        ("{__schema {types {fields {type {fields {type {fields {type {fields {name}}}}}}}}}}", "introspection"),
+        ("{__schema{types{fields{type{fields{type{fields{type{fields{name}}}}}}}}}}", "introspection"),
         ("{...F} fragment F on Query {...F}", "Cannot spread fragment 'F' within itself"),
         ("type Query {a: String}", "Only queries and mutations"),
         ("subscription {a}", "not supported"),

@@ -31,7 +31,7 @@ def noun_group(name: str, noun: Noun) -> click.Group:
     found = {}
     for operation in operations_in(*(import_module(f"mainspring.{one}") for one in contracts)):
         of, _, verb = operation.name.partition(".")
-        if of == name and not operation.inside:
+        if of == name:
             found[verb] = operation
     return NounGroup(name, noun, found)
 
@@ -40,7 +40,7 @@ class NounGroup(Group):
     """The operations of one noun; those of our own services work and are not listed."""
 
     def __init__(self, name: str, noun: Noun, found: dict[str, Operation[Any, Any]]) -> None:
-        listed = {verb: one.summary for verb, one in found.items() if one.allow != "operate"}
+        listed = {verb: one.summary for verb, one in found.items() if not _is_ours(one)}
         super().__init__(
             name,
             listed,
@@ -72,7 +72,7 @@ class OperationCommand(Command):
             params=_parameters(operation),
             callback=self._perform,
             help=operation.summary,
-            hidden=operation.allow == "operate",
+            hidden=_is_ours(operation),
         )
 
     def _perform(self, **given: Any) -> None:
@@ -85,6 +85,10 @@ class OperationCommand(Command):
             if parameter.name in said and isinstance(parameter, click.Option):
                 parameter.help = f"{said[parameter.name]} {parameter.help or ''}".strip()
         super().format_help(ctx, formatter)
+
+
+def _is_ours(operation: Operation[Any, Any]) -> bool:
+    return operation.allow == "operate" or operation.inside
 
 
 def _said(value: Any) -> bool:

@@ -107,14 +107,6 @@ async def receiving(
         yield Received(digest, size, blobs, body)
 
 
-async def received(
-    request: Request, blobs: BlobStore, expected: str | None = None
-) -> tuple[str, int]:
-    """Store the body of a request; answers its digest and size."""
-    async with receiving(request, blobs, expected) as file:
-        return file.digest, file.size
-
-
 @dataclass(slots=True)
 class Body:
     """What came: in memory, or its beginning in a file aside."""

@@ -29,7 +29,9 @@ def reset_route(served: Served) -> Route:
             args = (contract.whoami, wanted, caller_of(request))
             known = await run_in_threadpool(served.perform, *args)
             if "admin" not in known.permissions:
-                raise Forbidden(f"{known.name!r} may not empty the store: it takes an administrator")
+                raise Forbidden(
+                    f"{known.name!r} may not empty the store: it takes an administrator"
+                )
         await run_in_threadpool(reset)
         return as_json({})
 

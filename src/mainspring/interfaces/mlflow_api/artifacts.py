@@ -21,7 +21,7 @@ from mainspring.interfaces.mlflow_api.paths import (
     safe_file,
     safe_path,
 )
-from mainspring.interfaces.mlflow_api.runs import found_run
+from mainspring.interfaces.mlflow_api.run_params import found_run
 from mainspring.interfaces.mlflow_api.sources import download_uri
 from mainspring.registry import contract as registry
 from mainspring.tracking import artifact_contract as contract

@@ -75,6 +75,8 @@ ROUTES: dict[tuple[str, str], Endpoint] = {}
 """By method and whole path."""
 PATTERNS: list[tuple[str, re.Pattern[str], Endpoint]] = []
 """Those with a field in the path: `{name}` up to the next slash, `{name:path}` to the end."""
+TEMPLATES: list[tuple[str, str, Endpoint]] = []
+"""The same as they were declared."""
 
 
 def route(
@@ -83,14 +85,13 @@ def route(
     params: type[Params],
     *,
     required: tuple[str, ...] = (),
-    ajax_only: bool = False,
     open: bool = False,  # noqa: A002  as in the field
 ) -> Callable[[Callable[[Call, Any], Any]], Callable[[Call, Any], Any]]:
     """Answer the route with the function: given the call and the parameters."""
 
     def register(function: Callable[[Call, Any], Any]) -> Callable[[Call, Any], Any]:
         waits = function.__code__.co_flags & 0x80 != 0  # CO_COROUTINE
-        for prefix in ("/ajax-api/",) if ajax_only else ("/api/", "/ajax-api/"):
+        for prefix in ("/api/", "/ajax-api/"):
             _add(method, prefix + path, Endpoint(function, params, required, waits, open))
         return function
 
@@ -104,7 +105,7 @@ def whole(
     *,
     open: bool = False,  # noqa: A002
 ) -> Callable[[Callable[[Call, Any], Any]], Callable[[Call, Any], Any]]:
-    """Answer one whole path, which stands below no `/api`."""
+    """Answer one whole path: one without `/api`, or of MLflow's pages alone."""
 
     def register(function: Callable[[Call, Any], Any]) -> Callable[[Call, Any], Any]:
         _add(method, path, Endpoint(function, params, (), waits=False, open=open))
@@ -137,6 +138,7 @@ def _add(method: str, path: str, endpoint: Endpoint) -> None:
         assert (method, path) not in ROUTES, path
         ROUTES[method, path] = endpoint
         return
+    TEMPLATES.append((method, path, endpoint))
     pattern = re.sub(r"\\{(\w+):path\\}", r"(?P<\1>.*)", re.escape(path))
     pattern = re.sub(r"\\{(\w+)\\}", r"(?P<\1>[^/]+)", pattern)
     PATTERNS.append((method, re.compile(pattern, re.DOTALL), endpoint))

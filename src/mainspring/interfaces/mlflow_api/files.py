@@ -14,7 +14,7 @@ from starlette.responses import Response, StreamingResponse
 
 from mainspring.administration import contract as administration
 from mainspring.core.errors import NotFound
-from mainspring.interfaces.http.files import received
+from mainspring.interfaces.http.files import receiving
 from mainspring.interfaces.mlflow_api.asking import ask
 from mainspring.interfaces.mlflow_api.dispatch import Call
 from mainspring.interfaces.mlflow_api.failure import not_found
@@ -36,8 +36,10 @@ _TOKEN = re.compile(r"[A-Za-z0-9!#$%&'*+\-.^_`|~]+")
 async def take(call: Call, request: Request, path: str) -> FileEntry:
     """Store the body of the request under a path below the proxy's root."""
     await may_log(call)
-    digest, size = await received(request, call.blobs)
-    return await run_in_threadpool(put, call, path, digest, size)
+    async with receiving(request, call.blobs) as came:
+        file = await run_in_threadpool(put, call, path, came.digest, came.size)
+        await came.keep()
+    return file
 
 
 async def may_log(call: Call) -> None:

@@ -14,7 +14,7 @@ from mainspring.interfaces.mlflow_api.asking import ask
 from mainspring.interfaces.mlflow_api.dispatch import Call, Params, route
 from mainspring.interfaces.mlflow_api.entities import CONTEXT
 from mainspring.interfaces.mlflow_api.failure import MlflowError
-from mainspring.interfaces.mlflow_api.runs import speaking_of
+from mainspring.interfaces.mlflow_api.run_params import speaking_of
 from mainspring.interfaces.mlflow_api.validation import check_run_id, too_long
 from mainspring.tracking import dataset_contract, model_contract
 

@@ -15,7 +15,7 @@ from mainspring.interfaces.mlflow_api import entities, experiments
 from mainspring.interfaces.mlflow_api.asking import ask
 from mainspring.interfaces.mlflow_api.dispatch import Call, Params, route
 from mainspring.interfaces.mlflow_api.failure import MlflowError, invalid_value, not_found
-from mainspring.interfaces.mlflow_api.runs import some_name
+from mainspring.interfaces.mlflow_api.run_params import some_name
 from mainspring.interfaces.mlflow_api.validation import plain_text
 from mainspring.tracking import model_contract as contract
 from mainspring.tracking.contract import TrainedModel

@@ -9,17 +9,17 @@ import msgspec
 
 from mainspring.core.clock import to_micros
 from mainspring.core.errors import NotFound
-from mainspring.interfaces.mlflow_api.dispatch import Call, Params, route
+from mainspring.interfaces.mlflow_api.dispatch import Call, Params, route, whole
 from mainspring.interfaces.mlflow_api.failure import MlflowError
-from mainspring.interfaces.mlflow_api.runs import RUN_ID, OneRun
+from mainspring.interfaces.mlflow_api.run_params import RUN_ID, OneRun
 from mainspring.tracking import contract
 from mainspring.tracking.contract import Point, ReadMetric, SampleMetric, SeriesPage
 
 PAGE = 25_000
 MOST_RUNS = 100
 MOST_POINTS = 2_500
-LAST_STEP = 10**18 - 1
-_TOKEN = re.compile(r"-?[0-9]{1,18}\.-?[0-9]{1,18}")
+LAST_STEP = 2**63 - 1
+_TOKEN = re.compile(r"(-?[0-9]{1,19})\.(-?[0-9]{1,19})", re.ASCII)
 
 
 class History(OneRun, frozen=True, kw_only=True):
@@ -62,7 +62,7 @@ class Value(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
 def get_history(call: Call, params: History) -> dict[str, Any]:
     """The values of one metric, in pages if asked for."""
     assert params.metric_key is not None
-    if params.page_token and _TOKEN.fullmatch(params.page_token) is None:
+    if params.page_token and not _is_place(params.page_token):
         raise MlflowError(f"Invalid page token {params.page_token!r}")
     if params.max_results is None:
         return {"metrics": _all(call, params.run, params.metric_key)}
@@ -74,6 +74,12 @@ def get_history(call: Call, params: History) -> dict[str, Any]:
         return {"metrics": []}
     following = {} if page.next is None else {"next_page_token": page.next}
     return {"metrics": _values(page), **following}
+
+
+def _is_place(token: str) -> bool:
+    """Whether a page of ours could end there."""
+    found = _TOKEN.fullmatch(token)
+    return found is not None and all(abs(int(part)) <= LAST_STEP for part in found.groups())
 
 
 def _page(call: Call, run: str, key: str, limit: int, after: str | None) -> SeriesPage | None:
@@ -111,7 +117,7 @@ def _of_run(values: list[Value], run: str) -> list[Value]:
     return [Value(one.key, one.value, one.timestamp, one.step, run) for one in values]
 
 
-@route("GET", "2.0/mlflow/metrics/get-history-bulk", Bulk, ajax_only=True)
+@whole("GET", "/ajax-api/2.0/mlflow/metrics/get-history-bulk", Bulk)
 def get_history_bulk(call: Call, params: Bulk) -> dict[str, Any]:
     """The values of one metric in several runs."""
     if not params.run_id:

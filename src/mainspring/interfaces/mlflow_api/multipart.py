@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import posixpath
 from collections.abc import Iterator
+from functools import partial
 from typing import Any
 
 import msgspec
@@ -15,7 +16,7 @@ from mainspring.administration import contract as administration
 from mainspring.core.blobs import BlobStore
 from mainspring.core.errors import NotFound
 from mainspring.core.ids import new_id
-from mainspring.interfaces.http.files import received
+from mainspring.interfaces.http.files import receiving
 from mainspring.interfaces.mlflow_api import files
 from mainspring.interfaces.mlflow_api.asking import ask
 from mainspring.interfaces.mlflow_api.dispatch import Call, Params, route, stream
@@ -88,10 +89,12 @@ async def part(call: Call, request: Request) -> Response:
     if not (number.isascii() and number.isdecimal() and 1 <= int(number[:6]) <= MOST_PARTS):
         raise invalid_value("part_number", number)
     await files.may_log(call)
-    digest, size = await received(request, call.blobs)
-    file = {"path": str(int(number)), "digest": digest, "size": size}
-    await run_in_threadpool(lambda: ask(call, contract.receive_artifact, place=upload, file=file))
-    return Response(headers={"ETag": f'"{digest}"'})
+    async with receiving(request, call.blobs) as came:
+        file = {"path": str(int(number)), "digest": came.digest, "size": came.size}
+        name = partial(ask, call, contract.receive_artifact, place=upload, file=file)
+        await run_in_threadpool(name)
+        await came.keep()
+    return Response(headers={"ETag": f'"{came.digest}"'})
 
 
 @route(
@@ -107,6 +110,8 @@ def complete(call: Call, params: Complete) -> bytes:
     digests = [_sent(call, upload, one) for one in parts]
     digest, size = call.blobs.put(_joined(call.blobs, digests))
     files.put(call, destination, digest, size)
+    if not call.blobs.has(digest):  # collected in the moment before it was named
+        call.blobs.put(_joined(call.blobs, digests), digest)
     ask(call, contract.remove_artifacts, place=upload, path="")
     return EMPTY
 

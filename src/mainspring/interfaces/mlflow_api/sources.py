@@ -13,7 +13,7 @@ from mainspring.interfaces.mlflow_api.asking import ask
 from mainspring.interfaces.mlflow_api.dispatch import Call
 from mainspring.interfaces.mlflow_api.failure import MlflowError, not_found
 from mainspring.interfaces.mlflow_api.paths import LOOSE, located, proxied
-from mainspring.interfaces.mlflow_api.runs import found_run
+from mainspring.interfaces.mlflow_api.run_params import found_run
 from mainspring.registry import contract as registry
 from mainspring.registry.model import ModelVersion
 from mainspring.tracking import model_contract
