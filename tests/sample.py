@@ -67,7 +67,8 @@ def _inside(kind: Any) -> list[object]:
     for part in _parts(kind):
         if isinstance(part, type) and issubclass(part, msgspec.Struct):
             found += [[_fields(part)], _fields(part)]
-    return [*found, ["x"], ["log"]]
+    words = [[value] for part in _parts(kind) for value in get_args(part) if isinstance(value, str)]
+    return [*found, ["x"], ["log"], *words]
 
 
 def _parts(kind: Any) -> list[Any]:

@@ -112,7 +112,7 @@ def test_an_operation_needs_a_permission_that_there_is(operation: Operation[Any,
 
 @EVERY
 def test_reading_takes_read_or_a_permission_of_few(operation: Operation[Any, Any]) -> None:
-    assert not operation.reads or operation.allow in {"read", "admin", "operate"}
+    assert not operation.reads or operation.allow in {"read", "register", "admin", "operate"}
 
 
 def test_every_role_is_made_of_permissions_that_there_are() -> None:

@@ -125,7 +125,9 @@ def post(
         finally:
             connection.close()
     except (OSError, http.client.HTTPException, ValueError) as error:
-        why = f"no answer within {timeout_s:g} s" if deadline.passed else _in_words(error)
+        # The socket's own timeout may end the wait a moment before the deadline is noted.
+        late = deadline.passed or isinstance(error, TimeoutError)
+        why = f"no answer within {timeout_s:g} s" if late else _in_words(error)
         raise Unreachable(f"{peer.host}:{peer.port} could not be asked: {why}") from error
     finally:
         deadline.end()

@@ -186,12 +186,12 @@ def update_run(work: Work, request: contract.UpdateRun) -> Run:
     run = writable(work, store, request.run)
     if request.status in FINAL and request.status != run.status:
         _end(work, store, run, request.status, request.ended_at or work.now)
-    elif request.ended_at is not None:
-        store.update_run(run.id, ended_at=request.ended_at)
     elif request.status is not None and request.status != run.status:
-        again = {"finished_at": None, "ended_at": None, "heartbeat_at": work.now}
+        again = {"finished_at": None, "ended_at": request.ended_at, "heartbeat_at": work.now}
         store.update_run(run.id, status=request.status, **again)
         work.announce("run.changed", ("run", request.run), status=request.status)
+    elif request.ended_at is not None:
+        store.update_run(run.id, ended_at=request.ended_at)
     if request.name is not None and request.name != run.name:
         store.update_run(run.id, name=request.name)
         work.announce("run.changed", ("run", request.run), name=request.name)
