@@ -22,7 +22,7 @@ demo: setup
 test: setup
 	$(BIN)/python -m pytest -n 2 --dist worksteal $(ARGS)
 
-# Slower things in environments of their own (.cache/): installs from the wheel, other versions.
+# Slower things in environments of their own: installs from the wheel, MLflow's clients (.cache/mlflow).
 test-integrations: setup
 	$(BIN)/python -m pytest tests_integrations $(ARGS)
 
@@ -45,6 +45,7 @@ lock:
 bench: setup
 	$(BIN)/python benchmarks/startup.py
 	$(BIN)/python benchmarks/footprint.py
+	$(BIN)/python benchmarks/tracking.py
 
 clean:
 	rm -rf .venv .cache .mypy_cache .ruff_cache .pytest_cache .hypothesis

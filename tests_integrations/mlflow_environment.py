@@ -27,6 +27,10 @@ FOR_GPUS = "nvidia-nccl-cu12; sys_platform == 'never'\n"
 """xgboost asks for it on Linux, and works without."""
 
 
+class NotInstalledError(Exception):
+    """A package could not be had; says why."""
+
+
 def mlflow_python() -> Path:
     """The Python of the environment, which is made when it is not there as wanted."""
     python = FOLDER / "bin" / "python"
@@ -63,14 +67,18 @@ def _install_torch(python: Path) -> None:
     pip = [sys.executable, "-m", "pip", "--python", python, "install", "--quiet", "--retries", "0"]
     try:
         _run(*pip, "--extra-index-url", TORCH_INDEX, TORCH)
-    except subprocess.CalledProcessError as error:
-        NO_TORCH.write_text(f"no {TORCH} to install: {error.stderr.strip()[-300:]}")
+    except NotInstalledError as error:
+        NO_TORCH.write_text(f"no {TORCH} to install: {error}")
     else:
         _install(LIGHTNING)
 
 
 def _run(*words: str | Path) -> None:
-    subprocess.run([str(word) for word in words], check=True, capture_output=True, text=True)
+    done = subprocess.run(
+        [str(word) for word in words], check=False, capture_output=True, text=True
+    )
+    if done.returncode != 0:
+        raise NotInstalledError(done.stderr.strip()[-2000:])
 
 
 if __name__ == "__main__":

@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -48,10 +49,9 @@ class Server:
         return (self.home / "server.log").read_text()[-4000:]
 
 
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """A server on a fresh home and a free port; it ends as `mainspring down` ends it."""
-    folder = tmp_path_factory.mktemp("home")
+@contextmanager
+def started(folder: Path, **settings: str) -> Iterator[Server]:
+    """A server on the home and a free port; it ends as `mainspring down` ends it."""
     home = Home(folder)
     with (folder / "server.log").open("wb") as output:
         process = subprocess.Popen(
@@ -59,6 +59,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=output,
+            env={**os.environ, **settings},
         )
     try:
         wait_until(lambda: home.server() is not None or process.poll() is not None)
@@ -72,3 +73,10 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
         finally:
             process.kill()
     assert code == 0, (folder / "server.log").read_text()
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """A server on a fresh home."""
+    with started(tmp_path_factory.mktemp("home")) as running:
+        yield running

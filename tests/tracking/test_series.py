@@ -227,3 +227,12 @@ def test_a_run_that_ended_may_go_on(clients: Clients, run: str) -> None:
 
     again = clients.developer.call(contract.update_run, UpdateRun(run=run, status="running"))
     assert (again.status, again.ended_at, again.finished_at) == ("running", None, None)
+
+
+def test_a_run_goes_on_though_its_client_sends_the_former_end(clients: Clients, run: str) -> None:
+    ended = dt.datetime(2026, 1, 2, tzinfo=dt.UTC)
+    clients.developer.call(contract.update_run, UpdateRun(run=run, status="finished"))
+
+    change = UpdateRun(run=run, status="running", ended_at=ended)
+    again = clients.developer.call(contract.update_run, change)
+    assert (again.status, again.ended_at, again.finished_at) == ("running", ended, None)

@@ -35,13 +35,13 @@ def test_a_version_is_loaded_by_number_alias_and_stage(
         assert np.array_equal(model.predict(flowers), expected)
     assert client.get_model_version_by_alias(name, "champion").version == "1"
     assert client.get_model_version_download_uri(name, "1")
-    with refused("RESOURCE_DOES_NOT_EXIST", "challenger"):
+    with refused("INVALID_PARAMETER_VALUE", "alias challenger not found"):
         mlflow.pyfunc.load_model(f"models:/{name}@challenger")
 
 
 def test_a_name_that_exists_gets_the_next_version(client: mlflow.MlflowClient, name: str) -> None:
     first = client.get_model_version(name, "1")
-    second = mlflow.register_model(f"models:/{first.model_id}", name, tags={"k": "v"})
+    second = mlflow.register_model(first.source, name, tags={"k": "v"})
     with refused("RESOURCE_ALREADY_EXISTS"):
         client.create_registered_model(name)
 
@@ -54,7 +54,7 @@ def test_a_name_that_exists_gets_the_next_version(client: mlflow.MlflowClient, n
 
 def test_stages_are_passed_on(client: mlflow.MlflowClient, name: str) -> None:
     first = client.get_model_version(name, "1")
-    mlflow.register_model(f"models:/{first.model_id}", name)
+    mlflow.register_model(first.source, name)
     client.transition_model_version_stage(name, "1", "Production")
     client.transition_model_version_stage(name, "2", "Production", archive_existing_versions=True)
 
@@ -65,7 +65,7 @@ def test_stages_are_passed_on(client: mlflow.MlflowClient, name: str) -> None:
 
 def test_aliases_move_and_go(client: mlflow.MlflowClient, name: str) -> None:
     first = client.get_model_version(name, "1")
-    mlflow.register_model(f"models:/{first.model_id}", name)
+    mlflow.register_model(first.source, name)
     client.set_registered_model_alias(name, "best", "1")
     client.set_registered_model_alias(name, "best", "2")
 
@@ -117,11 +117,11 @@ def test_models_and_versions_are_renamed_and_deleted(
 
 
 def test_models_and_versions_are_found(client: mlflow.MlflowClient, name: str) -> None:
-    model_id = client.get_model_version(name, "1").model_id
+    source = client.get_model_version(name, "1").source
     for number in range(2):
         client.create_registered_model(f"other-{number}", tags={"team": str(number)})
     for _ in range(2):
-        mlflow.register_model(f"models:/{model_id}", name)
+        mlflow.register_model(source, name)
     client.set_model_version_tag(name, "2", "checked", "yes")
 
     def models(wanted: str) -> list[str]:

@@ -62,7 +62,8 @@ def log_inputs(work: Work, request: contract.LogInputs) -> Done:
         _one_holdout(store, run, dataset.role, dataset.digest)
         names = ("name", "digest", "source_type", "source", "schema", "profile")
         row = {name: getattr(dataset, name) for name in names}
-        key = store.put_dataset({**row, "rows": None, "columns": [], "recorded_at": work.now})
+        row |= {"scope": run.experiment_public_id, "rows": None, "columns": []}
+        key = store.put_dataset({**row, "recorded_at": work.now})
         store.link_dataset(run.id, key, dataset.role, dataset.tags)
         _announce(work, request.run, dataset)
         count += 1

@@ -32,6 +32,7 @@ class DatasetStore:
                 table.c.workspace_id == self._workspace_id,
                 table.c.digest == row["digest"],
                 table.c.name == row["name"],
+                table.c.scope == row.get("scope", ""),
             )
         ).scalar_one_or_none()
         if known is not None:

@@ -154,6 +154,9 @@ dataset_table = Table(
     Column("workspace_id", Key, ForeignKey("workspace.id"), nullable=False),
     Column("name", Text, nullable=False),
     Column("digest", Text, nullable=False),
+    # The experiment whose runs speak of it in another tool's words: those of other experiments may
+    # say something else of the same name and digest. Empty for what our own client recorded.
+    Column("scope", Text, nullable=False, server_default=""),
     # NULL where the client did not count them.
     Column("rows", BigInteger),
     Column("columns", Json, nullable=False),
@@ -164,7 +167,7 @@ dataset_table = Table(
     Column("profile", Text),
     Column("file", Text),
     Column("recorded_at", Moment, nullable=False),
-    UniqueConstraint("workspace_id", "digest", "name"),
+    UniqueConstraint("workspace_id", "digest", "name", "scope"),
 )
 run_dataset_table = Table(
     "run_dataset",

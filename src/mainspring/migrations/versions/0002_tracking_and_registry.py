@@ -157,9 +157,14 @@ def _drop_names(table: str, *names: str) -> None:
 def _datasets() -> None:
     with op.batch_alter_table("dataset") as batch:
         batch.alter_column("rows", existing_type=sa.BigInteger(), nullable=True)
+        batch.add_column(sa.Column("scope", sa.Text(), nullable=False, server_default=""))
         batch.add_column(sa.Column("source_type", sa.Text(), nullable=False, server_default=""))
         batch.add_column(sa.Column("schema", sa.Text()))
         batch.add_column(sa.Column("profile", sa.Text()))
+        batch.drop_constraint("uq_dataset_workspace_id_digest_name", type_="unique")
+        batch.create_unique_constraint(
+            "uq_dataset_workspace_id_digest_name_scope", ["workspace_id", "digest", "name", "scope"]
+        )
     op.add_column("run_dataset", sa.Column("tags", sa.Text(), nullable=False, server_default="{}"))
 
 

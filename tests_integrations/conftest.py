@@ -1,0 +1,21 @@
+"""What several integration tests use, made once."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests_integrations.installed import build_wheel, make_environment
+
+
+@pytest.fixture(scope="session")
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The wheel of this tree."""
+    return build_wheel(tmp_path_factory.mktemp("wheel"))
+
+
+@pytest.fixture(scope="session")
+def base(tmp_path_factory: pytest.TempPathFactory, wheel: Path) -> Path:
+    """The environment with the base install alone."""
+    return make_environment(tmp_path_factory.mktemp("base") / "venv", wheel, "")
