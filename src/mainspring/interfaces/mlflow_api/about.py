@@ -23,7 +23,7 @@ def server_info(call: Call, params: Params) -> dict[str, Any]:
     """What is possible here."""
     return {
         "store_type": "SqlStore",
-        "workspaces_enabled": False,
+        "workspaces_enabled": True,
         "trace_archival_enabled": False,
         "multipart_uploads_enabled": True,
         "multipart_downloads_enabled": False,
