@@ -11,6 +11,7 @@ import logging
 import queue
 import threading
 from collections import defaultdict
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -122,13 +123,20 @@ class GroupCommit(threading.Thread):
     def _answer(self, members: list[Member]) -> None:
         for member in members:
             if isinstance(member.outcome, (Blocked, Forbidden)):
-                self._app.log_refusal(member.operation, member.outcome, member.caller)
+                self._note_refusal(member)
         by_loop: dict[asyncio.AbstractEventLoop, list[Member]] = defaultdict(list)
         for member in members:
             by_loop[member.loop].append(member)
         for loop, together in by_loop.items():
-            if not loop.is_closed():
+            with suppress(RuntimeError):  # the loop has ended, and nobody waits any more
                 loop.call_soon_threadsafe(_resolve, together)
+
+    def _note_refusal(self, member: Member) -> None:
+        """Write the refusal down. A fault here must not end the thread that all others wait for."""
+        try:
+            self._app.log_refusal(member.operation, member.outcome, member.caller)
+        except Exception:
+            log.exception("a refusal could not be written down")
 
 
 def _resolve(members: list[Member]) -> None:

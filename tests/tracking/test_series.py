@@ -102,6 +102,18 @@ def test_another_value_at_the_same_moment_is_another_point(clients: Clients, run
     assert summary(clients, run).last == 0.7  # the greatest of the last millisecond
 
 
+def test_thousands_of_values_of_one_moment_all_stay(clients: Clients, run: str) -> None:
+    given = [number / 7 for number in range(2500)]
+
+    for _ in range(2):
+        for start in range(0, len(given), 500):
+            batch = given[start : start + 500]
+            log(clients, run, [0] * len(batch), batch)
+
+    assert sorted(values(clients, run)) == given
+    assert summary(clients, run).count == len(given)
+
+
 def test_the_fold_is_that_of_all_points(clients: Clients, run: str) -> None:
     log(clients, run, [5, 3, 9], [0.5, 0.9, 0.2])
     log(clients, run, [1, 4], [0.7, -1.0])

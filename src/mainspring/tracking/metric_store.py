@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from itertools import pairwise
+from itertools import groupby, pairwise
 from typing import Any, NamedTuple
 
 from sqlalchemy import Connection
@@ -48,6 +48,8 @@ FINE = 20_000
 """Points of a span up to which they are read one by one: a chart zoomed in shows them all."""
 FEW = 8
 """Keys up to which metrics are looked up one by one, and not all of the run at once."""
+SPILL = 1_000_000
+"""Microseconds after a point in which others of its moment are looked for."""
 SAME_MS = 1000
 """Points of one step and millisecond are told apart by their microseconds."""
 
@@ -112,6 +114,28 @@ class _Batch:
         ADD_METRIC.run_many(self._connection, self._new)
         SET_METRIC.run_many(self._connection, self._changed)
         return self._written
+
+
+class _Taken:
+    """The microseconds of one step that hold a point, and which values follow each without a gap."""
+
+    def __init__(self, rows: Sequence[tuple[Any, ...]]) -> None:
+        self._values = {at: from_column(value) for at, value in rows}
+        self._followers: dict[int, set[float | None]] = {}
+        self._free: dict[int, int] = {}
+
+    def place_for(self, at: int, value: float) -> int | None:
+        """The first free microsecond from `at` on; None if the value stands before it already."""
+        followers = self._followers.setdefault(at, set())
+        free = self._free.get(at, at)
+        while (known := self._values.get(free)) is not None:
+            followers.add(to_column(known))  # no NaN is like another, and None is
+            free += 1
+        self._free[at] = free
+        if to_column(value) in followers:
+            return None
+        self._values[free] = value
+        return free
 
 
 class _Stretch(NamedTuple):
@@ -184,20 +208,15 @@ class MetricStore:
     def _unknown(self, run: int, number: int, points: Sequence[PointTuple]) -> list[PointTuple]:
         """The points that are new. A repeated one has the value that is there already; another value
         at the same step and time is another point, and gets the next free microsecond."""
-        taken: dict[Place, float] = {}
         fresh: list[PointTuple] = []
-        for step, at, value in points:
-            rows = AT_PLACE.rows(self._connection, run, number, step, at, at + SAME_MS - 1)
-            taken.update(((step, found), from_column(other)) for found, other in rows)
-            free, same = at, False
-            while (other := taken.get((step, free))) is not None and free < at + SAME_MS - 1:
-                same = other == value or (math.isnan(other) and math.isnan(value))
-                if same:
-                    break
-                free += 1
-            if not same and (step, free) not in taken:
-                taken[step, free] = value
-                fresh.append((step, free, value))
+        for step, group in groupby(points, key=_step):
+            given = list(group)
+            span = (given[0][1], given[-1][1] + SPILL)
+            taken = _Taken(AT_PLACE.rows(self._connection, run, number, step, *span))
+            for _, at, value in given:
+                free = taken.place_for(at, value)
+                if free is not None:
+                    fresh.append((step, free, value))
         fresh.sort(key=_place)
         return fresh
 
@@ -327,6 +346,10 @@ def _columns(after: Fold, size: int) -> tuple[Any, ...]:
 
 def _fields(one: Fold) -> dict[str, Any]:
     return {name: getattr(one, name) for name in Fold.__slots__}
+
+
+def _step(point: PointTuple) -> int:
+    return point[0]
 
 
 def _place(point: PointTuple) -> Place:
