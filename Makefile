@@ -20,10 +20,12 @@ demo: setup
 	$(BIN)/mainspring demo $(ARGS)
 
 test: setup
-	$(BIN)/python -m pytest -n 2 --dist worksteal $(ARGS)
+	$(BIN)/python -m pytest -n 2 --dist worksteal -m "not conformance" $(ARGS)
 
-# Slower things in environments of their own: installs from the wheel, MLflow's clients (.cache/mlflow).
+# Slower things: requests made up from the OpenAPI document, and what has an environment of its own
+# in .cache (installs from the wheel, MLflow's clients, the training frameworks).
 test-integrations: setup
+	$(BIN)/python -m pytest -n 2 --dist worksteal -m conformance
 	$(BIN)/python -m pytest tests_integrations $(ARGS)
 
 check: setup
@@ -45,6 +47,7 @@ lock:
 bench: setup
 	$(BIN)/python benchmarks/startup.py
 	$(BIN)/python benchmarks/footprint.py
+	$(BIN)/python benchmarks/governance.py
 	$(BIN)/python benchmarks/tracking.py
 
 clean:

@@ -55,6 +55,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
     left_out = [item for item in items if both(item)]
     items[:] = [item for item in items if not both(item)]
+    # The longest come first: at the end nobody waits for one of them alone.
+    items.sort(key=lambda item: "journeys" not in item.path.parts)
     config.hook.pytest_deselected(items=left_out)
 
 

@@ -139,6 +139,7 @@ class Front:
             blobs=app.blobs,
             health=lambda: {"status": "ok"},
             hosts=frozenset(),
+            sign_in=app.sign_in.prove,
             record=self._group_commit(app).record,
         )
         self._behind = http_api(served, OPERATIONS.values())

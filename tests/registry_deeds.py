@@ -7,11 +7,27 @@ from typing import Any
 
 from mainspring.core.operation import FileClient
 from mainspring.registry import catalog_contract as catalog
-from mainspring.registry.contract import NameModel, NameVersion
+from mainspring.registry import field_contract as fields
+from mainspring.registry import override_contract as breaking
+from mainspring.registry import protection_contract as protection
+from mainspring.registry import standing_contract as standing
+from mainspring.registry.contract import (
+    CheckSpec,
+    DeclareSuite,
+    NameModel,
+    NameVersion,
+    declare_suite,
+)
+from mainspring.registry.requirement_contract import SetRequirements, set_requirements
 from mainspring.webhooks import contract as webhooks
 from mainspring.webhooks.contract import CreateWebhook, GiveUp, NameWebhook, UpdateWebhook
 from tests.registry.catalog import add, create
+from tests.story import MODEL
 
+PROTECTED = "stable"
+"""An alias that follows production."""
+FIELD = "business_context"
+"""A field of models that the world has declared."""
 LOOSE = "loose"
 """A model that no suite names."""
 KEY = "k"
@@ -51,7 +67,52 @@ def _given_up(world: Any) -> None:
     world.clients.service.call(webhooks.give_up, GiveUp(delivery=delivery, reason="gone"))
 
 
+def _judged(who: str, *operations: Any) -> Callable[[Any], object]:
+    def judge(world: Any) -> None:
+        request = standing.Judge(model=LOOSE, version=1, reason="a scan found something")
+        for operation in operations:
+            getattr(world.clients, who).call(operation, request)
+
+    return judge
+
+
+def _overridden(world: Any) -> str:
+    """What is in production stands aside for a version that nobody looked at."""
+    people = world.clients
+    suite = DeclareSuite(
+        model=MODEL, checks=[CheckSpec(name="data")], approvals=1, override_hours=4
+    )
+    people.admin.call(declare_suite, suite)
+    request = breaking.Override(model=MODEL, version=2, reason="the other one is broken")
+    return str(people.deployer.call(breaking.override, request).id)
+
+
+def _confirmed(world: Any) -> None:
+    request = breaking.Confirm(promotion=_overridden(world), reason="I looked at it")
+    world.clients.approver.call(breaking.confirm, request)
+
+
 DEEDS: dict[str, Callable[[Any], object]] = {
+    "model.block": _judged("developer", standing.block),
+    "model.unblock": _judged("admin", standing.block, standing.unblock),
+    "model.revoke": _judged("admin", standing.revoke),
+    "promotion.override": _overridden,
+    "promotion.confirm": _confirmed,
+    "promotion.comment": lambda world: world.clients.developer.call(
+        breaking.comment, breaking.Comment(promotion=world.promotion, text="looks fine")
+    ),
+    "fields.declare": lambda world: world.clients.admin.call(
+        fields.declare_field, fields.DeclareField(of="version", name="benchmark", type="number")
+    ),
+    "fields.drop": lambda world: world.clients.admin.call(
+        fields.drop_field, fields.NameField(of="model", name=FIELD)
+    ),
+    "aliases.protect": lambda world: world.clients.admin.call(
+        protection.protect_alias, protection.ProtectAlias(alias="champion")
+    ),
+    "aliases.unprotect": lambda world: world.clients.admin.call(
+        protection.unprotect_alias, protection.UnprotectAlias(alias=PROTECTED)
+    ),
     "model.create": lambda world: create(world.clients.developer, "another"),
     "model.rename": _model(catalog.rename_model, catalog.RenameModel, name="another"),
     "model.delete": _model(catalog.delete_model),
@@ -65,6 +126,9 @@ DEEDS: dict[str, Callable[[Any], object]] = {
     "model.tag-version": _version(catalog.tag_version, catalog.TagVersion, key="new", value="v"),
     "model.untag-version": _version(catalog.untag_version, catalog.UntagVersion, key=KEY),
     "model.move": _version(catalog.move_version, catalog.MoveVersion, stage="staging"),
+    "requirements.set": lambda world: world.clients.admin.call(
+        set_requirements, SetRequirements(require=["data"])
+    ),
     "webhooks.create": lambda world: world.clients.developer.call(
         webhooks.create_webhook,
         CreateWebhook(name="two", address="https://example.com/", events=["prompt.created"]),

@@ -109,7 +109,11 @@ def log_model(client: FileClient, run: str, content: bytes = b"trees") -> str:
 
 
 def declare(
-    client: Client, *checks: str, approvals: int = 1, stage: registry.TargetStage = "production"
+    client: Client,
+    *checks: str,
+    approvals: int = 1,
+    stage: registry.TargetStage = "production",
+    **more: Any,
 ) -> None:
     """Declare what the stage asks of the model."""
     request = registry.DeclareSuite(
@@ -120,6 +124,7 @@ def declare(
             for name in checks or ("performance",)
         ],
         approvals=approvals,
+        **more,
     )
     client.call(registry.declare_suite, request)
 
@@ -134,6 +139,11 @@ def version(client: FileClient, **more: Any) -> Version:
     """Train and register."""
     run, trained = train(client, **more)
     return Version(register(client, trained), run, trained)
+
+
+def owned(client: Client, owner: str = "dora") -> None:
+    """Say who answers for the model, where a service has made it."""
+    client.call(registry.describe_model, registry.DescribeModel(model=MODEL, owner=owner))
 
 
 def ask(client: Client, number: int, **more: Any) -> Promotion:

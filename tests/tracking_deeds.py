@@ -9,12 +9,14 @@ from mainspring.core.ids import new_id
 from mainspring.core.operation import FileClient
 from mainspring.tracking import (
     artifact_contract,
+    contract,
     dataset_contract,
     experiment_contract,
     model_contract,
+    surroundings_contract,
 )
 from mainspring.tracking.artifact_contract import LogArtifact, PutArtifact, RemoveArtifacts
-from mainspring.tracking.contract import FileEntry
+from mainspring.tracking.contract import FileEntry, FinishRun
 from mainspring.tracking.dataset_contract import InputDataset, LogInputs
 from mainspring.tracking.experiment_contract import (
     CreateExperiment,
@@ -28,15 +30,22 @@ from mainspring.tracking.model_contract import (
     ModelLink,
     NameTrainedModel,
 )
+from mainspring.tracking.surroundings_contract import DescribeRun
 from tests import story
 
 if TYPE_CHECKING:
     from tests.world import World
 
 
+SETUP = f"sha256:{'5e' * 32}"
+
+
 def prepared(client: FileClient, name: str, run: str, trained: str) -> str:
     """An experiment, a loose file at the path `kept` and a link; the experiment's id."""
     file = FileEntry(path="kept", digest=story.put(client, b"kept"), size=4)
+    again = story.open_run(client)
+    client.call(surroundings_contract.describe_run, DescribeRun(run=again, setup=SETUP))
+    client.call(contract.finish_run, FinishRun(run=again))
     put = PutArtifact(place=f"runs/{run}", file=file)
     client.call(artifact_contract.put_artifact, put)
     link = ModelLink(trained_model=trained, way="output")
@@ -116,6 +125,11 @@ def _link(world: World) -> None:
     world.clients.developer.call(model_contract.link_models, request)
 
 
+def _describe(world: World) -> None:
+    request = DescribeRun(run=world.run, config={"rate": 0.1}, code={"commit": "c0ffee"})
+    world.clients.developer.call(surroundings_contract.describe_run, request)
+
+
 DEEDS: dict[str, Callable[[World], object]] = {
     "experiments.create": _create,
     "experiments.rename": _rename,
@@ -124,6 +138,7 @@ DEEDS: dict[str, Callable[[World], object]] = {
     "artifacts.put": _put,
     "artifacts.receive": _receive,
     "artifacts.remove": _remove,
+    "runs.describe": _describe,
     "runs.log-artifact": _log_artifact,
     "runs.log-inputs": _log_inputs,
     "runs.link-models": _link,

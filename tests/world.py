@@ -17,6 +17,7 @@ from mainspring.administration.contract import (
     ListJobs,
     NamePerson,
     NameToken,
+    SetPassword,
 )
 from mainspring.app import App
 from mainspring.core.operation import Request
@@ -37,6 +38,8 @@ from mainspring.registry.contract import (
     RollBack,
     SetAlias,
 )
+from mainspring.registry.field_contract import DeclareField, declare_field
+from mainspring.registry.protection_contract import ProtectAlias, protect_alias
 from mainspring.retraining import contract as retraining
 from mainspring.retraining.contract import (
     Advance,
@@ -47,7 +50,7 @@ from mainspring.retraining.contract import (
 )
 from mainspring.tracking import contract as tracking
 from mainspring.tracking.contract import FinishRun, LogRun, NameRun, Point, UpdateRun
-from tests import registry_deeds, story, tracking_deeds, watch
+from tests import group_deeds, registry_deeds, story, tracking_deeds, watch
 from tests.house import Clients, Clock, local_client
 from tests.story import MODEL
 
@@ -80,7 +83,8 @@ class World:
             "retraining": self.retraining, "digest": self.digest, "webhook": self.webhook,
             "alias": ALIAS,
             "experiment": self.experiment, "experiments": [self.experiment],
-            "place": f"runs/{self.run}", "path": "kept",
+            "place": f"runs/{self.run}", "path": "kept", "setup": tracking_deeds.SETUP,
+            "dataset": "training", "left": "training", "right": "holdout", "other": 2,
         }  # fmt: skip
 
 
@@ -96,6 +100,7 @@ def built(clients: Clients, clock: Clock) -> World:
     developer.call(tracking.log_run, LogRun(run=run, points=[point]))
     number = story.register(developer, trained)
     developer.call(registry.set_alias, SetAlias(model=MODEL, alias=ALIAS, version=1))
+    group_deeds.prepared(clients.admin)
     label = Label(request_id="a", value=1.0, event_time=watch.FIRST_DAY)
     developer.call(monitoring.record_labels, RecordLabels(deployment=MODEL, labels=[label]))
     developer.call(registry.propose_policy, ProposePolicy(name=POLICY, model=MODEL))
@@ -104,6 +109,10 @@ def built(clients: Clients, clock: Clock) -> World:
     service.call(retraining.trigger, Trigger(model=MODEL, alert=alert.id))
     listed = retraining.ListRetrainings()
     incident = OpenIncident(deployment=MODEL, summary="late", alert=alert.id)
+    protected = ProtectAlias(alias=registry_deeds.PROTECTED)
+    clients.admin.call(protect_alias, protected)
+    field = DeclareField(of="model", name=registry_deeds.FIELD)
+    clients.admin.call(declare_field, field)
     return World(
         clients=clients,
         clock=clock,
@@ -210,6 +219,7 @@ def _call(who: str, operation: Any, make: Callable[[World], Any]) -> Callable[[W
 DRIVE: dict[str, Callable[[World], object]] = {
     **tracking_deeds.DEEDS,
     **registry_deeds.DEEDS,
+    **group_deeds.DEEDS,
     "workspaces.create": _call(
         "admin", administration.create_workspace, lambda _: CreateWorkspace(name="another")
     ),
@@ -222,6 +232,10 @@ DRIVE: dict[str, Callable[[World], object]] = {
     ),
     "roles.revoke": _call(
         "admin", administration.revoke_role, lambda _: GrantRole(person="vera", role="viewer")
+    ),
+    "people.set-password": _call(
+        "admin", administration.set_password,
+        lambda _: SetPassword(person="vera", password="a long secret of hers"),
     ),
     "tokens.create": _token,
     "tokens.revoke": _call(

@@ -1,7 +1,8 @@
 """MLflow's own client, unmodified, against a real `mainspring up`: each flow a process of its own.
 
 The flows are pytest files for the environment that has MLflow; they assert from the client's side what
-a user of MLflow relies on, and all but `refusals` and `webhooks` hold for MLflow's own server too.
+a user of MLflow relies on, and all but `refusals`, `required` and `webhooks` hold for MLflow's own
+server too.
 """
 
 from __future__ import annotations
@@ -20,7 +21,8 @@ from tests_integrations.mlflow_environment import mlflow_python, why_no_torch
 
 pytestmark = pytest.mark.timeout(900)  # the environment is made within the first test
 FLOWS = ROOT / "tests_integrations" / "mlflow_flows"
-EVERY_FLOW = sorted({path.stem for path in FLOWS.glob("*.py")} - {"__init__", "client_side"})
+NOT_OF_THE_HOUSE = {"__init__", "client_side", "required"}
+EVERY_FLOW = sorted({path.stem for path in FLOWS.glob("*.py")} - NOT_OF_THE_HOUSE)
 GUARDED = "guarded"
 SUITE = ["--model", GUARDED, "--checks", '[{"name": "data"}]', "--approvals", "1"]
 
@@ -88,6 +90,13 @@ def test_a_client_cannot_tell_the_difference(house: House, tmp_path: Path, flow:
         pytest.skip(reason)
 
     house.plays(flow, tmp_path)
+
+
+def test_a_workspace_that_requires_says_what_is_missing(tmp_path: Path) -> None:
+    mainspring, home = BIN / "mainspring", tmp_path / "home"
+    with served(mainspring, home) as url:
+        run(mainspring, "requirements", "set", "data", "code", "environment", "--home", home)
+        House(url, viewer="").plays("required", tmp_path)
 
 
 def test_the_base_install_is_enough(base: Path, tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -13,19 +14,22 @@ from sqlalchemy import Connection
 
 from mainspring import stages
 from mainspring.administration import contract as administration
+from mainspring.administration.actor_store import find_actor
 from mainspring.administration.answers import store_answer, stored_answer
 from mainspring.administration.contract import NameBlob, RecordBlob
 from mainspring.administration.furnishing import furnish
+from mainspring.administration.sign_in import SignIn
 from mainspring.administration.store import (
     AdministrationStore,
     add_workspace,
-    find_actor,
     workspaces,
 )
 from mainspring.administration.tokens import touch_tokens
 from mainspring.core import event_log
 from mainspring.core.access import Actor, Caller, looks_like_token, new_token, token_hash
 from mainspring.core.blobs import BlobStore, LocalBlobs, canonical_json, chunks_of, digest_of
+from mainspring.core.chain import GENESIS
+from mainspring.core.checkpoint import Checkpoints
 from mainspring.core.clock import utc_now
 from mainspring.core.database import Database, metadata
 from mainspring.core.errors import (
@@ -38,8 +42,10 @@ from mainspring.core.errors import (
 )
 from mainspring.core.event_log import workspace_table
 from mainspring.core.ids import new_id
+from mainspring.core.limits import check_names
 from mainspring.core.operation import Operation, checked
 from mainspring.core.settings import Settings
+from mainspring.core.text import without_hint
 from mainspring.core.work import PERFORMERS, Work
 from mainspring.migrations import bring_up_to_date
 
@@ -47,7 +53,10 @@ Q = TypeVar("Q")
 R = TypeVar("R")
 
 OPERATIONS = stages.operations()
-PEOPLES_TABLES = ("principal", "token", "role_grant")
+PEOPLES_TABLES = (
+    "principal", "token", "password", "role_grant", "person_group", "group_member", "group_role",
+    "denial",
+)  # fmt: skip
 SERVICE = "mainspring"
 """The service that reactions act as."""
 
@@ -62,6 +71,8 @@ class App:
         settings.home.mkdir(parents=True, exist_ok=True)
         self.database = Database(settings.database_url)
         self.blobs: BlobStore = LocalBlobs(settings.artifacts_folder)
+        self.checkpoints = Checkpoints(settings.home.absolute(), settings.audit_folder)
+        self.sign_in = SignIn(self.database)
         self._used: dict[str, dt.datetime] = {}
         self.listeners: list[threading.Event] = []
         """Set after each commit that added jobs."""
@@ -81,13 +92,14 @@ class App:
             for table in reversed(metadata.sorted_tables):
                 if table.name not in kept:
                     connection.execute(table.delete())
-            fresh = {"chain_sequence": 0, "chain_hash": event_log.GENESIS}
+            fresh = {"chain_sequence": 0, "chain_hash": GENESIS}
             connection.execute(workspace_table.update().values(fresh))
             for workspace in connection.execute(workspace_table.select()).all():
                 furnish(connection, workspace.id, self._now())
 
     def close(self) -> None:
-        """Let go of the database."""
+        """Let go of the database, and of the threads that check passwords."""
+        self.sign_in.close()
         self.database.close()
 
     def token_of(self, kind: str, name: str, role: str) -> str:
@@ -120,6 +132,7 @@ class App:
                 now=now,
                 request_id=new_id(),
                 blobs=self.blobs,
+                checkpoints=self.checkpoints.noted(),
             )
             work.announce("token.created", ("token", public_id), owner=name, role=role)
         return secret
@@ -129,9 +142,11 @@ class App:
         assert operation.name in PERFORMERS, operation.name
         if operation.reads:
             with self.database.read() as connection:
-                work = self._work(connection, operation, caller)
+                work = self._work(connection, operation, request, caller)
                 return self._perform(work, operation, request)
         try:
+            if operation is administration.set_password:
+                request = self._prepared(operation, request, caller)
             with self.database.write(decision=operation.decision) as connection:
                 work, answer = self.run_in(connection, operation, request, caller)
         except (Blocked, Forbidden) as refusal:
@@ -141,11 +156,23 @@ class App:
             self.tell_of_jobs()
         return answer
 
+    def _prepared(self, operation: Operation[Q, R], request: Any, caller: Caller) -> Any:
+        """Do what is slow before the transaction begins, and for those alone who may ask for it."""
+
+        @contextmanager
+        def reading() -> Iterator[Work]:
+            with self.database.read() as connection:
+                yield self._work(connection, operation, request, caller)
+
+        return self.sign_in.prepared(reading, request)
+
     def run_in(
         self, connection: Connection, operation: Operation[Q, R], request: Q, caller: Caller
     ) -> tuple[Work, R]:
         """Perform a changing operation in a transaction that somebody else commits."""
-        work = self._work(connection, operation, caller)
+        work = self._work(connection, operation, request, caller)
+        event_log.lock(connection, work.workspace_id)
+        work.now = self._now()  # not before the lock: events stand in the order of their times
         return work, self._answer(work, operation, request, keep=caller.named)
 
     def tell_of_jobs(self) -> None:
@@ -160,13 +187,16 @@ class App:
             with self.database.write() as connection:
                 touch_tokens(connection, dict(list(used.items())))
 
-    def _work(self, connection: Connection, operation: Operation[Any, Any], caller: Caller) -> Work:
+    def _work(
+        self, connection: Connection, operation: Operation[Any, Any], request: Any, caller: Caller
+    ) -> Work:
+        # Before the database is first looked at: events that a checkpoint vouches for are seen then.
+        checkpoints = self.checkpoints.noted()
         actor, workspace_id = _identify(connection, caller, self._now())
         actor.require(operation.allow, operation.name)
+        check_names(actor, operation, request)
         if actor.token is not None:
             self._used[actor.token] = self._now()
-        if not operation.reads:
-            event_log.lock(connection, workspace_id)
         return Work(
             connection=connection,
             actor=actor,
@@ -175,11 +205,18 @@ class App:
             now=self._now(),
             request_id=caller.request_id,
             blobs=self.blobs,
+            checkpoints=checkpoints,
             cause=caller.cause,
         )
 
     def _perform(self, work: Work, operation: Operation[Q, R], request: Q) -> R:
-        answer: R = PERFORMERS[operation.name](work, request)
+        try:
+            answer: R = PERFORMERS[operation.name](work, request)
+        except NotFound as error:
+            if work.actor.models is None:
+                raise
+            # The nearest name may be one that the token is not to know of.
+            raise NotFound(without_hint(error.message), field=error.field) from None
         return answer
 
     def _answer(self, work: Work, operation: Operation[Q, R], request: Q, *, keep: bool) -> R:
@@ -227,6 +264,7 @@ class App:
                 now=self._now(),
                 request_id=caller.request_id,
                 blobs=self.blobs,
+                checkpoints=self.checkpoints.noted(),
                 cause=caller.cause,
             )
             work.refuse(operation.name, refusal)
@@ -287,11 +325,11 @@ def workspace_key(connection: Connection, name: str) -> int:
 
 def _identify(connection: Connection, caller: Caller, now: dt.datetime) -> tuple[Actor, int]:
     found = None
-    if looks_like_token(caller.token):
-        found = find_actor(connection, token_hash(caller.token), caller.workspace, now)
+    if caller.proof or looks_like_token(caller.token):
+        found = find_actor(connection, caller, now)
     if found is None:
         raise Unauthenticated(
-            "no valid token was given",
+            "no valid token or password was given",
             fix="send the header `Authorization: Bearer TOKEN`; the CLI and SDK read the token of "
             "the home by themselves, others set MAINSPRING_TOKEN",
         )

@@ -13,18 +13,21 @@ import sys
 import threading
 from collections.abc import Callable
 from functools import partial
+from typing import TypeAlias
 
 import uvicorn
 import uvloop
 
 from mainspring import __version__
 from mainspring.administration import contract as administration
+from mainspring.administration.actor_store import has_administrator
 from mainspring.administration.store import pending_jobs, workspaces
 from mainspring.administration.tokens import retire_tokens
 from mainspring.app import OPERATIONS, SERVICE, App, LocalClient
 from mainspring.core import jobs
+from mainspring.core.access import token_hash
 from mainspring.core.clock import utc_now
-from mainspring.core.errors import MainspringError
+from mainspring.core.errors import Blocked, MainspringError
 from mainspring.core.home import Home, RunningServer
 from mainspring.core.ids import new_id
 from mainspring.core.memory import collect_rarely, give_back, use_few_heaps
@@ -37,8 +40,10 @@ from mainspring.group_commit import GroupCommit
 from mainspring.interfaces.http.api import http_api
 from mainspring.interfaces.http.front import Served
 from mainspring.monitoring import contract as monitoring
+from mainspring.notary import Notary
 from mainspring.registry import contract as registry
 from mainspring.serving.listening import Server, bound
+from mainspring.spool_watch import SpoolWatch
 from mainspring.tracking import contract as tracking
 
 LOOK_S = 0.25
@@ -61,6 +66,10 @@ UPKEEP = (
 
 log = logging.getLogger("mainspring.server")
 
+ServerThread: TypeAlias = (
+    "LaneThread | LeaseThread | Caretaker | GroupCommit | Courier | SpoolWatch | Notary"
+)
+
 
 def serve(settings: Settings) -> int:
     """Run until SIGTERM or SIGINT; the exit code of a refusal to start is its error's."""
@@ -74,7 +83,9 @@ def serve(settings: Settings) -> int:
         app = App(settings)
         try:
             app.prepare()
-            _run(app, home, listener, ensure_owner(app, home))
+            own_token = ensure_owner(app, home)
+            check_reach(app, listener.getsockname()[0], own_token)
+            _run(app, home, listener, own_token)
         finally:
             app.close()
     return 0
@@ -90,6 +101,20 @@ def ensure_owner(app: App, home: Home) -> str:
     return token
 
 
+def check_reach(app: App, host: str, own_token: str) -> None:
+    """Refuse to be reached from elsewhere while nobody but the home's owner could administer it."""
+    if ipaddress.ip_address(host).is_loopback:
+        return
+    with app.database.read() as connection:
+        there_is_one = has_administrator(connection, token_hash(own_token), utc_now())
+    if not there_is_one:
+        raise Blocked(
+            f"the server was not started on {host}, where others reach it",
+            ["no administrator has a password, or a token beside the home's own"],
+            fix="mainspring people set-password --first, then start it again",
+        )
+
+
 def _run(app: App, home: Home, listener: socket.socket, own_token: str) -> None:
     host, port = listener.getsockname()[:2]
     url = f"http://{f'[{host}]' if ':' in host else host}:{port}"
@@ -100,14 +125,18 @@ def _run(app: App, home: Home, listener: socket.socket, own_token: str) -> None:
             jobs.release_others(connection, owner, utc_now())
     local = f"http://127.0.0.1:{port}" if _is_any(host) else url
     caretaker, recorder = Caretaker(app, token), GroupCommit(app)
-    threads: list[LaneThread | LeaseThread | Caretaker | GroupCommit | Courier] = [
+    # A store that is emptied between tests has nothing to prove.
+    notaries = [] if app.settings.testing else [Notary(app)]
+    threads: list[ServerThread] = [
         recorder,
         LaneThread(app, "server", owner, token),
         ChildLaneThread(app, "worker", owner, token, (local, token)),
         ChildLaneThread(app, "training", owner, token, (local, trainer)),
         LeaseThread(app, owner),
         Courier(app, token),
+        SpoolWatch(app, home.folder, own_token),
         caretaker,
+        *notaries,
     ]
     config = uvicorn.Config(
         http_api(_served(app, recorder, host, own_token), OPERATIONS.values()),
@@ -133,6 +162,8 @@ def _run(app: App, home: Home, listener: socket.socket, own_token: str) -> None:
         for thread in threads:
             thread.join(DRAIN_S)
         caretaker.end_deployments()
+        for notary in notaries:
+            notary.finish()
 
 
 def _served(app: App, recorder: GroupCommit, host: str, own_token: str) -> Served:
@@ -145,8 +176,10 @@ def _served(app: App, recorder: GroupCommit, host: str, own_token: str) -> Serve
             "pid": os.getpid(),
             "jobs": _jobs(app),
         },
-        hosts=_hosts(host),
+        hosts=_hosts(host, app.settings.allowed_hosts),
+        origins=app.settings.allowed_origins,
         record=recorder.record,
+        sign_in=app.sign_in.prove,
         own_token=own_token,
         reset=app.reset if app.settings.testing else None,
     )
@@ -176,11 +209,11 @@ def _is_any(host: str) -> bool:
     return ipaddress.ip_address(host).is_unspecified
 
 
-def _hosts(host: str) -> frozenset[str]:
-    """The Host headers that are ours; when every address is served, anything may be one."""
-    if _is_any(host):
+def _hosts(host: str, more: frozenset[str]) -> frozenset[str]:
+    """The Host headers that are ours; when every address is served and none named, any may be one."""
+    if _is_any(host) and not more:
         return frozenset()
-    return frozenset({host, f"[{host}]", "localhost", "127.0.0.1", "[::1]"})
+    return frozenset({host, f"[{host}]", "localhost", "127.0.0.1", "[::1]"}) | more
 
 
 class Caretaker(threading.Thread):

@@ -1,6 +1,11 @@
 """Every table of every stage, imported so that the schema is whole."""
 
-from mainspring.administration.tables import file_table, grant_table, principal_table, token_table
+from mainspring.administration.tables import (
+    file_table,
+    grant_table,
+    principal_table,
+    token_table,
+)
 from mainspring.core.event_log import event_table, workspace_table
 from mainspring.core.jobs import job_table
 from mainspring.deployment.store import deployment_table

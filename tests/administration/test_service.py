@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from mainspring.administration import contract
+from mainspring.administration.actor_store import predictors
 from mainspring.administration.contract import (
     AddPerson,
     CreateToken,
@@ -16,7 +17,6 @@ from mainspring.administration.contract import (
     Nothing,
     Person,
 )
-from mainspring.administration.store import predictors
 from mainspring.app import SERVICE, App, workspace_key
 from mainspring.core.access import token_hash
 from mainspring.core.clock import utc_now
@@ -28,6 +28,7 @@ from mainspring.core.errors import (
     NotFound,
     Unauthenticated,
 )
+from mainspring.core.name_patterns import Patterns
 from mainspring.core.operation import FileClient, Request
 from tests import story
 from tests.conftest import SignIn
@@ -257,7 +258,7 @@ def test_the_same_person_added_at_once_is_added_once(app: App, tokens: dict[str,
     assert [type(one) for one in answers].count(Conflict) == 7
 
 
-def hashes(app: App) -> list[str]:
+def hashes(app: App) -> dict[str, Patterns]:
     with app.database.read() as connection:
         return predictors(connection, workspace_key(connection, "default"), utc_now())
 

@@ -8,7 +8,8 @@ from sqlalchemy import Connection, text
 from mainspring.administration import contract
 from mainspring.administration.contract import Chain, Nothing
 from mainspring.app import App
-from mainspring.core.event_log import chain_hash, event_table
+from mainspring.core.chain import chain_hash
+from mainspring.core.event_log import event_table
 from mainspring.core.operation import FileClient
 from tests import story
 from tests.house import Clients, local_client

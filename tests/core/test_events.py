@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
+import shutil
+from collections.abc import Iterator
+from copy import copy
+from dataclasses import replace
+from pathlib import Path
+
 import pytest
 
 from mainspring.app import OPERATIONS, App
 from mainspring.core.event import Event
+from mainspring.core.settings import Settings
 from tests import story
+from tests.conftest import Template
 from tests.house import Clients, Clock
-from tests.world import DATA, DRIVE, World, built
+from tests.world import DATA, DRIVE, World, built, in_workspace
 
 CHANGING = {name for name, operation in OPERATIONS.items() if not operation.reads}
 
@@ -25,10 +33,33 @@ def transport() -> str:
     return "in process"
 
 
+@pytest.fixture(scope="session")
+def furnished(sqlite_template: Template, tmp_path_factory: pytest.TempPathFactory) -> World:
+    """A workspace in which something of every kind has happened, to be copied for each test."""
+    home, clock = tmp_path_factory.mktemp("furnished"), Clock()
+    shutil.copy(sqlite_template.place, home / "mainspring.db")
+    app = App(Settings(home=home), clock)
+    world = built(in_workspace(app, sqlite_template.tokens, "default"), clock)
+    app.database.checkpoint()
+    app.close()
+    shutil.copytree(home, sqlite_template.place + ".furnished")
+    return world
+
+
 @pytest.fixture
-def world(clients: Clients, clock: Clock) -> World:
-    """A workspace in which something of every kind has happened."""
-    return built(clients, clock)
+def clock(furnished: World) -> Clock:
+    """The clock as it was when the workspace was furnished."""
+    return copy(furnished.clock)
+
+
+@pytest.fixture
+def world(furnished: World, sqlite_template: Template, home: Path, clock: Clock) -> Iterator[World]:
+    """A copy of the furnished workspace."""
+    shutil.copytree(sqlite_template.place + ".furnished", home, dirs_exist_ok=True)
+    app = App(Settings(home=home), clock)
+    clients = in_workspace(app, sqlite_template.tokens, "default")
+    yield replace(furnished, clients=clients, clock=clock)
+    app.close()
 
 
 def test_every_changing_operation_is_tried() -> None:

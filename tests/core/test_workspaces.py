@@ -35,10 +35,14 @@ NAMES_NOTHING = {
     "labels.count": "tells a count",
     "labels.columns": "as labels.list",
     "labels.list": "labels carry the ids of their requests, which their senders choose",
+    "aliases.list": "tells names",
+    "fields.list": "tells names",
     "model.list": "tells names and counts",
     "model.show": "tells names and counts",
     "policy.list": "tells names and counts",
     "suite.list": "tells names and counts",
+    "groups.list": "tells names",
+    "roles.denied": "tells names",
     "runbook.list": "tells names and text",
     "runbook.show": "tells names and text",
     "monitor.list": "tells names",
@@ -48,6 +52,7 @@ NAMES_NOTHING = {
     "deploy.show": "tells names",
     "deploy.placements": "tells names and hashes of tokens",
     "data.list": "tells names and digests",
+    "data.diff": "tells names and digests",
     "data.used": "tells names and digests",
     "experiments.show": "an experiment's id is eighteen digits at random",
     "experiments.search": "an experiment's id is eighteen digits at random",
@@ -59,6 +64,8 @@ NAMES_NOTHING = {
     "runs.metric": "tells values",
     "runs.sample": "tells values",
     "runs.series": "tells values",
+    "requirements.show": "tells words",
+    "runs.count": "tells a count",
     "promotion.preview": "tells what would be",
 }
 """Answers that hold no id of something in the workspace, and why."""
@@ -67,6 +74,8 @@ ABOUT_ITSELF = {
     "people.list",
     "events.list",
     "events.verify",
+    "requirements.show",
+    "runs.count",
     "experiments.search",  # each has its own default
 }
 """Answers that tell of the workspace itself, and so are never empty."""

@@ -220,7 +220,8 @@ def version_of_files(clients: Clients) -> tuple[str, str, int]:
     run = story.open_run(clients.developer)
     file = litter.log_file(clients.developer, run, b"trees", "model/trees.txt")
     create_model(clients)
-    number = add_version(clients, source="ours", run=run, place=f"runs/{run}", prefix="model")
+    source = f"runs:/{run}/model"
+    number = add_version(clients, source=source, run=run, place=f"runs/{run}", prefix="model")
     return run, file, number
 
 

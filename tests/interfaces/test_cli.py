@@ -145,12 +145,12 @@ def test_more_pages_are_told_on_stderr(mainspring: Mainspring, clients: Clients)
     token = first.err.rpartition("--after ")[2].strip()
     second = mainspring("runs", "list", "--limit", "1", "--after", token)
 
-    assert "there are more" in first.err
+    assert "1 of 2; more: " in first.err
     assert first.lines[1][0] != second.lines[1][0]
 
 
 def test_a_refused_value_names_what_is_wanted(mainspring: Mainspring) -> None:
-    said = mainspring("runs", "show", "my run")
+    said = mainspring("runs", "find", "my run")
 
     assert said.code == 2
     assert "'my run' found, wanted 32 hex characters" in said.err
@@ -348,10 +348,10 @@ def test_status_shows_the_worst_first(mainspring: Mainspring, clients: Clients) 
 
 
 def test_an_operation_of_our_own_services_is_hidden_and_refused(mainspring: Mainspring) -> None:
-    helped = mainspring("runs", "--help").out
-    said = mainspring("runs", "sweep")
+    helped = mainspring("promotion", "--help").out
+    said = mainspring("promotion", "expire")
 
-    assert "sweep" not in helped
+    assert "expire" not in helped
     assert said.code == 5
 
 

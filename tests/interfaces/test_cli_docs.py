@@ -16,7 +16,7 @@ from mainspring.core.operation import Operation, Page
 from mainspring.interfaces.cli.columns import COLUMNS, columns_of
 from mainspring.interfaces.cli.explain import ALL, WHAT_TO_DO, entry
 from mainspring.interfaces.cli.program import root
-from mainspring.interfaces.cli.table import DAILY, EXIT_CODES, NOUNS
+from mainspring.interfaces.cli.table import DAILY, EXIT_CODES, NOUNS, VERBS
 
 DOCS = Path(__file__).parents[2] / "docs"
 OPERATIONS = stages.operations()
@@ -40,7 +40,7 @@ def usage(*words: str) -> str:
     arguments = [one for one in found.params if isinstance(one, click.Argument)]
     needed = [one for one in found.params if isinstance(one, click.Option) and one.required]
     named = ((one, str(one.metavar or one.human_readable_name)) for one in arguments)
-    pieces = [name if one.required else f"[{name}]" for one, name in named]
+    pieces = [name if one.required or name.startswith("[") else f"[{name}]" for one, name in named]
     pieces += [f"{one.opts[-1]} {(one.name or '').upper()}" for one in needed]
     return " ".join(["mainspring", *words, *pieces]).replace("|", "\\|")
 
@@ -63,6 +63,10 @@ def rows_of_daily() -> Iterator[str]:
     """A row for each command that is written by hand."""
     for name, daily in DAILY.items():
         yield f"| `{usage(name)}` | {daily.help} |"
+    for noun, verbs in VERBS.items():
+        for verb, by_hand in verbs.items():
+            if f"{noun}.{verb}" not in OPERATIONS:
+                yield f"| `{usage(noun, verb)}` | {by_hand.help} |"
 
 
 def rows_of_codes() -> Iterator[str]:
@@ -123,7 +127,10 @@ def test_every_operation_is_a_command_with_help(operation: Operation[Any, Any]) 
     assert found.hidden is is_ours(operation)
 
 
-@pytest.mark.parametrize("name", [*DAILY, "admin migrate"])
+BY_HAND = [f"{noun} {verb}" for noun, verbs in VERBS.items() for verb in verbs]
+
+
+@pytest.mark.parametrize("name", [*DAILY, "admin migrate", "admin audit verify", *BY_HAND])
 def test_every_command_by_hand_has_help(name: str) -> None:
     found, context = command(*name.split())
 

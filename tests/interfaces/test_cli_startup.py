@@ -14,7 +14,15 @@ import pytest
 from mainspring import __version__
 
 MAINSPRING = (sys.executable, "-m", "mainspring")
-HEAVY = ("msgspec", "httpx2", "sqlalchemy", "numpy", "starlette", "mainspring.stages")
+HEAVY = (
+    "msgspec",
+    "httpx2",
+    "cryptography",
+    "sqlalchemy",
+    "numpy",
+    "starlette",
+    "mainspring.stages",
+)
 LOADED = """
 import sys
 from mainspring.interfaces.cli.program import main

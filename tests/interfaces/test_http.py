@@ -288,8 +288,8 @@ def served(app: App, perform: Any = None) -> Served:
         blobs=app.blobs,
         health=lambda: {"status": "ok"},
         hosts=frozenset({"127.0.0.1", "localhost", "[::1]"}),
-        record=GroupCommit(app).record,
-    )
+        sign_in=app.sign_in.prove, record=GroupCommit(app).record,
+    )  # fmt: skip
 
 
 @pytest.mark.parametrize("host", ["evil.example", "127.0.0.1.evil.example", "", "localhost.:80"])

@@ -32,6 +32,7 @@ def front(app: App, reset: Callable[[], None] | None) -> Front:
         health=dict,
         hosts=frozenset(),
         record=GroupCommit(app).record,
+        sign_in=app.sign_in.prove,
         reset=reset,
     )
     made = http_api(served, OPERATIONS.values())

@@ -10,7 +10,7 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 
-from mainspring.core.errors import Invalid, Unavailable, Unreachable
+from mainspring.core.errors import Unavailable, Unreachable
 from mainspring.core.home import Home
 from mainspring.interfaces.sdk.client import Client
 from mainspring.tracking import contract as tracking
@@ -42,7 +42,8 @@ def test_a_run_is_recorded_in_this_process(client: Client) -> None:
         {"rate": 0.1},
         {"rate": "0.1"},
     )
-    assert {one.key: one.last for one in shown.metrics} == {"loss": "NaN", "strange": "Infinity"}
+    logged = {one.key: one.last for one in shown.metrics if not one.key.startswith("system/")}
+    assert logged == {"loss": "NaN", "strange": "Infinity"}
     assert shown.environment["packages"]["mainspring"]
 
 
@@ -54,14 +55,17 @@ def test_a_run_that_breaks_has_failed(client: Client) -> None:
     assert [run.status for run in runs] == ["failed"]
 
 
-def test_a_bad_name_of_a_metric_is_refused_where_it_is_used(client: Client) -> None:
+def test_a_bad_name_of_a_metric_is_mended_and_said_once(
+    client: Client, caplog: pytest.LogCaptureFixture
+) -> None:
     with client.run("names") as run:
-        with pytest.raises(Invalid, match="is no name for a metric"):
+        for _ in range(3):
             run.log({"f1@10": 0.5})
-        run.log({"f1": 0.5})
 
     shown = client.call(tracking.show_run, NameRun(run=run.id))
-    assert (shown.status, [one.key for one in shown.metrics]) == ("finished", ["f1"])
+    logged = {one.key: one.count for one in shown.metrics if not one.key.startswith("system/")}
+    assert (shown.status, logged) == ("finished", {"f1_10": 3})
+    assert [one.message for one in caplog.records] == ["metric 'f1@10' is kept as 'f1_10'"]
 
 
 def test_the_same_rows_are_one_dataset_however_they_are_chunked(client: Client) -> None:

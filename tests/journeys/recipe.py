@@ -6,7 +6,7 @@ import lightgbm
 import numpy as np
 import pyarrow as pa
 
-from mainspring.tracking.recording import Run
+from mainspring.recording.run import Run
 
 INPUTS = ["hour", "minute", "day_of_week", "block_minutes", "departures_in_hour", "visib"]
 SETTINGS = {"objective": "binary", "num_leaves": 7, "num_threads": 1, "verbosity": -1}

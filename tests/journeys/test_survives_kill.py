@@ -25,7 +25,7 @@ from mainspring.interfaces.sdk.client import Client
 from mainspring.tracking import contract as tracking
 from mainspring.tracking.contract import ListRuns
 
-KILLS = 24
+KILLS = 16
 DAYS = 66
 """Long enough for the first alert, at the end of April, and the retraining that it starts."""
 SEED = int(os.environ.get("MAINSPRING_TEST_SEED", str(random.SystemRandom().randrange(10**6))))
@@ -62,6 +62,9 @@ class Killer:
         """Kill a random process of a random kind, if there is one now."""
         alive = _processes(self._home)
         kind = self._random.choice(VICTIMS)
+        # At first there is nothing but a server: some kills are left for what it starts later.
+        if kind == "server" and self.kills["server"] >= KILLS * 2 // 3:
+            return
         # Both lanes run the same module: a training is one of the workers.
         found = alive.get("worker" if kind == "training" else kind)
         if not found:
@@ -130,7 +133,7 @@ def _play(home: Path, port: int, killer: Killer) -> dict[str, Any]:
             except subprocess.TimeoutExpired:
                 pause = chance.uniform(0.1, 1.6)
                 # Not for ever: a training that is killed each time is given up, and rightly so.
-                if (home / "token").exists() and killer.kills.total() < KILLS + 6:
+                if (home / "token").exists() and killer.kills.total() < KILLS + 4:
                     killer.strike()
                 continue
             assert demo.returncode == 0, f"seed {SEED}: {errors}"
@@ -139,7 +142,7 @@ def _play(home: Path, port: int, killer: Killer) -> dict[str, Any]:
 
 
 @pytest.mark.journey
-@pytest.mark.timeout(240)
+@pytest.mark.timeout(480)
 def test_nothing_acknowledged_is_lost_or_doubled(tmp_path: Path, port: int, killer: Killer) -> None:
     home = tmp_path / "home"
 

@@ -20,9 +20,20 @@ def create(client: FileClient, model: str = MODEL, **more: Any) -> Model:
 
 
 def add(
-    client: FileClient, model: str = MODEL, source: str = ELSEWHERE, **more: Any
+    client: FileClient, model: str = MODEL, source: str | None = None, **more: Any
 ) -> ModelVersion:
+    """Add a version of files that are elsewhere, or else at a place of ours."""
+    if source is None:
+        source = leading_to(more.get("place"), more.get("prefix", ""))
     return client.call(contract.add_version, AddVersion(model=model, source=source, **more))
+
+
+def leading_to(place: str | None, prefix: str = "") -> str:
+    """The source by which clients fetch what is at a place."""
+    if place is None:
+        return ELSEWHERE
+    kind, _, owner = place.partition("/")
+    return f"{kind}:/{'m-' if kind == 'models' else ''}{owner}/{prefix}".rstrip("/")
 
 
 def move(client: FileClient, number: int, stage: Any, **more: Any) -> ModelVersion:

@@ -32,6 +32,8 @@ def job_failed(promotion: str, reaction: str = reactions.RUN_CHECKS) -> Event:
         digest_after=None,
         outcome="done",
         facts={"reaction": reaction, "about": promotion, "error": "the disk is gone"},
+        schema_version=1,
+        previous_hash="",
         hash="",
     )
 

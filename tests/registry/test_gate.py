@@ -27,6 +27,7 @@ from mainspring.core.errors import MainspringError
 from mainspring.core.operation import Operation, Request
 from mainspring.core.settings import Settings
 from mainspring.registry import contract
+from mainspring.registry import override_contract as breaking
 from mainspring.registry.contract import (
     DescribeModel,
     Lineage,
@@ -40,6 +41,7 @@ from mainspring.registry.contract import (
     RollBack,
 )
 from mainspring.registry.model import RiskTier
+from mainspring.registry.standing_contract import Judge, block, revoke, unblock
 from tests import story
 from tests.conftest import Template
 from tests.house import Clients, Clock, local_client
@@ -97,12 +99,17 @@ class Gate(RuleBasedStateMachine):
         self.propose(four[0], "first")
         self.approve_policy(four[1], "first", keep=True)
 
-    @rule(who=PEOPLE, approvals=some.integers(1, 2), late=some.booleans())
-    def declare(self, who: str, approvals: int, *, late: bool) -> None:
+    @rule(
+        who=PEOPLE,
+        approvals=some.integers(1, 2),
+        late=some.booleans(),
+        override_hours=some.none() | some.just(12),
+    )
+    def declare(self, who: str, approvals: int, override_hours: int | None, *, late: bool) -> None:
         checks = ["performance", "latency"] if late else ["performance"]
         client = local_client(self.app, self.tokens[who])
         with contextlib.suppress(MainspringError):
-            story.declare(client, *checks, approvals=approvals)
+            story.declare(client, *checks, approvals=approvals, override_hours=override_hours)
 
     @precondition(lambda self: len(self.trained) < 3)
     @rule(who=PEOPLE, registrar=PEOPLE, attested=MOSTLY, complete=MOSTLY)
@@ -159,6 +166,25 @@ class Gate(RuleBasedStateMachine):
         request = RollBack(model=MODEL, version=1 + place % len(self.trained), reason="try")
         self.attempt(who, contract.roll_back, request)
 
+    @precondition(lambda self: self.trained)
+    @rule(who=PEOPLE, place=PLACES)
+    def override(self, who: str, place: int) -> None:
+        number = 1 + place % len(self.trained)
+        request = breaking.Override(model=MODEL, version=number, reason="now")
+        self.attempt(who, breaking.override, request)
+
+    @rule(who=PEOPLE)
+    def confirm(self, who: str) -> None:
+        for promotion in [one.id for one in self.promotions() if one.state == "overridden"]:
+            request = breaking.Confirm(promotion=promotion, reason="fine")
+            self.attempt(who, breaking.confirm, request)
+
+    @precondition(lambda self: self.trained)
+    @rule(who=PEOPLE, place=PLACES, way=some.sampled_from([block, unblock, unblock, revoke]))
+    def judge(self, who: str, place: int, way: Operation[Any, Any]) -> None:
+        number = 1 + place % len(self.trained)
+        self.attempt(who, way, Judge(model=MODEL, version=number, reason="seen"))
+
     @rule(who=PEOPLE, name=POLICIES)
     def propose(self, who: str, name: str) -> None:
         request = ProposePolicy(name=name, model=MODEL, days=3, max_promotions=1)
@@ -200,12 +226,21 @@ class Gate(RuleBasedStateMachine):
         return [version.version for version in listed if version.stage == "production"]
 
     def look(self, lineage: Lineage) -> None:
-        """What is in production has a complete run, passed checks, and others who approved it."""
-        passed = [
-            promotion
-            for promotion in self.promotions()
-            if (promotion.version, promotion.state) == (lineage.version, "promoted")
-        ]
+        """What is in production has a complete run, passed checks, and others who approved it.
+
+        Or somebody broke the glass, and a second person, no party to it, stands by that in time.
+        """
+        mine = [one for one in self.promotions() if one.version == lineage.version]
+        for promotion in mine:
+            if promotion.state == "confirmed":
+                self.look_at_confirmed(promotion, lineage)
+                return
+            if promotion.state == "overridden":
+                # Its time runs out with a sweep, and `wait` sweeps.
+                assert self.clock() < promotion.expires_at
+                assert self.allowed_to_break(promotion)
+                return
+        passed = [promotion for promotion in mine if promotion.state == "promoted"]
         assert passed, "it came there without a promotion"
         assert lineage.code, "it came there without code"
         assert lineage.run_opened_at is not None
@@ -213,6 +248,19 @@ class Gate(RuleBasedStateMachine):
         assert story.run_of(self.people.admin, lineage.run).attested
         for promotion in passed:
             self.look_at(promotion, lineage)
+
+    def allowed_to_break(self, promotion: contract.Promotion) -> bool:
+        """Whether the suite it went past allows it."""
+        suites = self.people.admin.call(contract.list_suites, contract.NameModel(model=MODEL))
+        return any(one.digest == promotion.suite_digest and one.override_hours for one in suites)
+
+    def look_at_confirmed(self, promotion: contract.Promotion, lineage: Lineage) -> None:
+        """One that was broken and confirmed: by somebody else than all who took part."""
+        people = {one.person for one in promotion.approvals if one.decision == "confirm"}
+        parties = {promotion.requested_by, lineage.registered_by, lineage.run_author}
+        assert people
+        assert not people & parties
+        assert self.allowed_to_break(promotion)
 
     def look_at(self, promotion: contract.Promotion, lineage: Lineage) -> None:
         """One promotion that was granted."""

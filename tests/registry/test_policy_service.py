@@ -40,6 +40,7 @@ def standing(clients: Clients, **more: Any) -> None:
 def by_policy(clients: Clients) -> Promotion:
     """Train, ask by the policy, let the check pass."""
     number = story.version(clients.service).number
+    story.owned(clients.developer)
     promotion = story.ask(clients.service, number, policy=POLICY)
     return story.say(clients.service, promotion.id)
 
@@ -113,7 +114,9 @@ def test_a_policy_does_not_decide_for_a_riskier_model(clients: Clients) -> None:
 def test_a_policy_revoked_while_checks_run_leaves_it_to_people(clients: Clients) -> None:
     story.declare(clients.developer)
     standing(clients)
-    promotion = story.ask(clients.service, story.version(clients.service).number, policy=POLICY)
+    number = story.version(clients.service).number
+    story.owned(clients.developer)
+    promotion = story.ask(clients.service, number, policy=POLICY)
     clients.approver.call(contract.revoke_policy, NamePolicy(policy=POLICY))
 
     assert story.say(clients.service, promotion.id).state == "waiting"

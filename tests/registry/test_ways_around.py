@@ -20,6 +20,7 @@ def test_a_policy_does_not_speak_for_a_suite_that_came_later(clients: Clients) -
     clients.approver.call(contract.approve_policy, NamePolicy(policy="alone"))
     story.declare(clients.developer, "data")
     number = story.version(clients.service).number
+    story.owned(clients.developer)
 
     promotion = story.ask(clients.service, number, policy="alone")
     promotion = story.say(clients.service, promotion.id, check="data")

@@ -30,7 +30,7 @@ def test_a_dataset_is_kept_once_for_all_runs(clients: Clients) -> None:
     for _ in range(2):
         story.log_data(clients.developer, story.open_run(clients.developer), "training")
 
-    (dataset,) = clients.viewer.call(dataset_contract.list_datasets, ListDatasets())
+    (dataset,) = clients.viewer.call(dataset_contract.list_datasets, ListDatasets()).items
 
     assert (dataset.name, dataset.runs) == ("training", 2)
 

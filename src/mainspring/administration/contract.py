@@ -7,9 +7,13 @@ from typing import Annotated
 
 import msgspec
 
+from mainspring.core.chain import Fault
 from mainspring.core.event import Event
-from mainspring.core.ids import Digest, Limit, Name, Place, Text
+from mainspring.core.ids import PLAIN, Digest, Limit, Name, Place, Text, Time
+from mainspring.core.name_patterns import NamePattern
 from mainspring.core.operation import Done, Operation, Page, Request
+
+Secret = Annotated[str, msgspec.Meta(max_length=1000, pattern=PLAIN)]
 
 
 class Workspace(msgspec.Struct, frozen=True, kw_only=True):
@@ -34,6 +38,7 @@ class Token(msgspec.Struct, frozen=True, kw_only=True):
     id: str
     owner: str
     verbs: list[str] | None
+    models: list[str] | None
     expires_at: dt.datetime | None
     last_used_at: dt.datetime | None
     revoked: bool
@@ -55,6 +60,8 @@ class Self(msgspec.Struct, frozen=True, kw_only=True):
     name: str
     workspace: str
     permissions: list[str]
+    models: list[str] | None = None
+    """Patterns of names that the token is limited to."""
 
 
 class PendingJob(msgspec.Struct, frozen=True, kw_only=True):
@@ -74,8 +81,20 @@ class Chain(msgspec.Struct, frozen=True, kw_only=True):
     """What the check of the event chain found."""
 
     events: int
+    """How many there are, up to the first that is wrong."""
     first_bad: int | None
     """The sequence of the first event that was changed, moved or cut; None if all hold."""
+    checkpoints: int = 0
+    """How many signed checkpoints the events agree with."""
+    faults: list[Fault] = []
+    """What is wrong with the events, and with the file of checkpoints: the first of each."""
+
+
+class Verified(msgspec.Struct, frozen=True, kw_only=True):
+    """What the check of one workspace's events found."""
+
+    workspace: str
+    chain: Chain
 
 
 class Nothing(Request, frozen=True, kw_only=True):
@@ -101,6 +120,15 @@ class NamePerson(Request, frozen=True, kw_only=True):
     name: Name
 
 
+class SetPassword(Request, frozen=True, kw_only=True):
+    """Another password for a person."""
+
+    person: Name
+    password: Secret
+    old_password: Secret | None = None
+    """The one they have now: whoever changes their own gives it."""
+
+
 class GrantRole(Request, frozen=True, kw_only=True):
     """A role for a person in this workspace."""
 
@@ -113,6 +141,8 @@ class CreateToken(Request, frozen=True, kw_only=True):
 
     owner: Name
     verbs: list[Name] | None = None
+    models: Annotated[list[NamePattern], msgspec.Meta(min_length=1, max_length=20)] | None = None
+    """Patterns of the names of models and deployments that it is limited to, like churn-*."""
     days: Annotated[int, msgspec.Meta(ge=1, le=3650)] | None = None
 
 
@@ -128,6 +158,16 @@ class ListEvents(Request, frozen=True, kw_only=True):
     model: Name | None = None
     kind: Text | None = None
     subject: Text | None = None
+    subject_kind: Text | None = None
+    actor: Text | None = None
+    by_token: Text | None = None
+    """The id of the token that it was asked with."""
+    outcome: Text | None = None
+    """`done` or `refused`."""
+    since: Time | None = None
+    """By the server's clock; from this moment on."""
+    until: Time | None = None
+    """Before this moment."""
     after: Place = 0
     """The sequence to go on after."""
     newest: bool = False
@@ -170,7 +210,7 @@ class Blob(msgspec.Struct, frozen=True, kw_only=True):
 
 whoami = Operation(
     "whoami.show", "GET", "/whoami", Nothing, Self,
-    allow="read", summary="Say who the server takes you for.",
+    allow="read", summary="Say who the server takes you for.", filtered=True,
 )  # fmt: skip
 create_workspace = Operation(
     "workspaces.create", "POST", "/workspaces", CreateWorkspace, Workspace,
@@ -191,6 +231,11 @@ list_people = Operation(
 disable_person = Operation(
     "people.disable", "POST", "/people/{name}/disable", NamePerson, Person,
     allow="admin", summary="Take every right from a person; what they did stays.", decision=True,
+)  # fmt: skip
+set_password = Operation(
+    "people.set-password", "PUT", "/people/{person}/password", SetPassword, Done,
+    allow="read", summary="Set a password: one's own, or as an administrator anybody's.",
+    decision=True, secret=True,
 )  # fmt: skip
 grant_role = Operation(
     "roles.grant", "POST", "/roles", GrantRole, Person,
@@ -220,6 +265,10 @@ list_events = Operation(
 verify_events = Operation(
     "events.verify", "GET", "/events/verification", Nothing, Chain,
     allow="read", summary="Check the hash chain of the event log.",
+)  # fmt: skip
+verify_workspaces = Operation(
+    "workspaces.verify", "GET", "/workspaces/verification", Nothing, list[Verified],
+    allow="admin", summary="Check the events of every workspace.", scope="system",
 )  # fmt: skip
 list_jobs = Operation(
     "jobs.list", "GET", "/jobs", ListJobs, list[PendingJob],

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import datetime as dt
+from typing import Any
 
 from mainspring.administration import contract
 from mainspring.administration.answers import forget_answers
 from mainspring.administration.contract import (
     Blob,
-    Chain,
     NewToken,
     PendingJob,
     Person,
@@ -16,20 +16,18 @@ from mainspring.administration.contract import (
     Token,
     Workspace,
 )
+from mainspring.administration.roles import known_role, known_verb
 from mainspring.administration.store import (
     AdministrationStore,
     add_workspace,
     workspaces,
 )
 from mainspring.administration.tokens import admit_services
-from mainspring.core.access import PEOPLES_ROLES, PERMISSIONS, new_token, token_hash
-from mainspring.core.errors import Blocked, Forbidden, Invalid, NotFound
-from mainspring.core.event import Event
-from mainspring.core.event_log import first_bad_event
+from mainspring.core.access import PERMISSIONS, new_token, token_hash
+from mainspring.core.errors import Blocked, Forbidden, NotFound
 from mainspring.core.ids import new_id
-from mainspring.core.operation import Done, Page, Request
+from mainspring.core.operation import Done, Request
 from mainspring.core.settings import DEFAULT_WORKSPACE
-from mainspring.core.text import closest
 from mainspring.core.work import Work, performs
 
 ANSWERS_KEPT = dt.timedelta(days=2)
@@ -44,7 +42,13 @@ def whoami(work: Work, request: contract.Nothing) -> Self:
     """Say who the token proves."""
     actor = work.actor
     allowed = sorted(verb for verb in actor.permissions if actor.may(verb))
-    return Self(kind=actor.kind, name=actor.name, workspace=work.workspace, permissions=allowed)
+    return Self(
+        kind=actor.kind,
+        name=actor.name,
+        workspace=work.workspace,
+        permissions=allowed,
+        models=None if actor.models is None else list(actor.models),
+    )
 
 
 @performs(contract.create_workspace)
@@ -68,7 +72,7 @@ def list_workspaces(work: Work, request: contract.Nothing) -> list[Workspace]:
 def add_person(work: Work, request: contract.AddPerson) -> Person:
     """Add the person and the roles."""
     for role in request.roles:
-        _known_role(role)
+        known_role(role)
     store = _store(work)
     key = store.add_principal("person", request.name, work.now)
     for role in request.roles:
@@ -105,7 +109,7 @@ def disable_person(work: Work, request: contract.NamePerson) -> Person:
 @performs(contract.grant_role)
 def grant_role(work: Work, request: contract.GrantRole) -> Person:
     """Give the role."""
-    _known_role(request.role)
+    known_role(request.role)
     store = _store(work)
     key = store.principal_key("person", request.person)
     if store.grant(key, request.role, work.actor.name, work.now):
@@ -128,12 +132,7 @@ def revoke_role(work: Work, request: contract.GrantRole) -> Person:
 def create_token(work: Work, request: contract.CreateToken) -> NewToken:
     """Make a token that can do at most what its owner may."""
     for verb in request.verbs or ():
-        if verb not in PERMISSIONS:
-            raise Invalid(
-                f"no permission {verb!r}{closest(verb, PERMISSIONS)}; there are: "
-                f"{', '.join(sorted(PERMISSIONS))}",
-                field="verbs",
-            )
+        known_verb(verb)
     scopes = work.actor.scopes
     if scopes is not None and not set(request.verbs or PERMISSIONS) <= scopes:
         raise Forbidden(
@@ -149,11 +148,13 @@ def create_token(work: Work, request: contract.CreateToken) -> NewToken:
             "principal_id": store.principal_key("person", request.owner),
             "hash": token_hash(secret),
             "verbs": request.verbs,
+            "models": request.models,
             "expires_at": work.now + dt.timedelta(days=request.days) if request.days else None,
             "recorded_at": work.now,
         }
     )
-    work.announce("token.created", ("token", public_id), owner=request.owner, verbs=request.verbs)
+    limits: dict[str, Any] = {"verbs": request.verbs, "models": request.models}
+    work.announce("token.created", ("token", public_id), owner=request.owner, **limits)
     return NewToken(id=public_id, owner=request.owner, token=secret)
 
 
@@ -169,25 +170,6 @@ def revoke_token(work: Work, request: contract.NameToken) -> Done:
     _store(work).revoke_token(request.token, work.now)
     work.announce("token.revoked", ("token", request.token))
     return Done()
-
-
-@performs(contract.list_events)
-def list_events(work: Work, request: contract.ListEvents) -> Page[Event]:
-    """A page of the log."""
-    filters = {"model": request.model, "kind": request.kind, "subject": request.subject}
-    items = _store(work).events(filters, request.after, request.limit, newest=request.newest)
-    more = len(items) == request.limit and not request.newest
-    return Page(items=items, next=str(items[-1].sequence) if more else None)
-
-
-@performs(contract.verify_events)
-def verify_events(work: Work, request: contract.Nothing) -> Chain:
-    """Check every link."""
-    last = _store(work).events({}, 0, 1, newest=True)
-    return Chain(
-        events=last[0].sequence if last else 0,
-        first_bad=first_bad_event(work.connection, work.workspace_id),
-    )
 
 
 @performs(contract.list_jobs)
@@ -234,11 +216,3 @@ def show_blob(work: Work, request: contract.NameBlob) -> Blob:
     if found is None:
         raise NotFound(f"this workspace has no file {request.digest}", field="digest")
     return found
-
-
-def _known_role(role: str) -> None:
-    if role not in PEOPLES_ROLES:
-        raise Invalid(
-            f"no role {role!r}{closest(role, PEOPLES_ROLES)}; there are: {', '.join(PEOPLES_ROLES)}",
-            field="roles",
-        )

@@ -6,16 +6,12 @@ import datetime as dt
 from collections.abc import Sequence
 from typing import Any
 
-import msgspec
 from sqlalchemy import (
-    ColumnElement,
     Connection,
     and_,
-    bindparam,
     delete,
     func,
     insert,
-    or_,
     select,
     update,
 )
@@ -27,61 +23,14 @@ from mainspring.administration.furnishing import furnish
 from mainspring.administration.tables import (
     file_table,
     grant_table,
+    group_member_table,
     principal_table,
     token_table,
 )
-from mainspring.core.access import Actor, roles_permissions
-from mainspring.core.clock import to_micros
 from mainspring.core.errors import Conflict, NotFound
-from mainspring.core.event import Event
-from mainspring.core.event_log import event_of, event_table, workspace_table
+from mainspring.core.event_log import event_table, workspace_table
 from mainspring.core.jobs import job_table
-from mainspring.core.prepared import Prepared
-from mainspring.core.settings import DEFAULT_WORKSPACE
 from mainspring.core.text import closest
-
-
-def _reaches(workspace: Any) -> ColumnElement[bool]:
-    """Whether a token is good in a workspace: in the one it was made in, or from `default` in all.
-
-    Who administers a workspace can make tokens for anybody; elsewhere those must prove nothing.
-    """
-    default = select(workspace_table.c.id).where(workspace_table.c.name == DEFAULT_WORKSPACE)
-    made_in = token_table.c.workspace_id
-    return or_(made_in == workspace, made_in == default.scalar_subquery())
-
-
-_ACTOR = (
-    select(
-        principal_table.c.id,
-        principal_table.c.kind,
-        principal_table.c.name,
-        token_table.c.public_id,
-        token_table.c.verbs,
-        token_table.c.expires_at,
-        grant_table.c.role,
-        workspace_table.c.id.label("workspace_id"),
-        workspace_table.c.name.label("workspace"),
-    )
-    .join(principal_table, principal_table.c.id == token_table.c.principal_id)
-    .outerjoin(workspace_table, workspace_table.c.name == bindparam("workspace"))
-    .outerjoin(
-        grant_table,
-        and_(
-            grant_table.c.principal_id == principal_table.c.id,
-            grant_table.c.workspace_id == workspace_table.c.id,
-            _reaches(workspace_table.c.id),
-        ),
-    )
-    .where(
-        token_table.c.hash == bindparam("hash"),
-        token_table.c.revoked_at.is_(None),
-        principal_table.c.disabled_at.is_(None),
-    )
-)
-
-
-_FIND_ACTOR = Prepared(_ACTOR, "workspace", "hash")
 
 
 class AdministrationStore:
@@ -160,12 +109,13 @@ class AdministrationStore:
         return int(key[0])
 
     def has_roles_elsewhere(self, principal: int) -> bool:
-        """Whether a person has a role in another workspace."""
-        found = select(grant_table.c.id).where(
-            grant_table.c.principal_id == principal,
-            grant_table.c.workspace_id != self._workspace_id,
+        """Whether a person has a role, or is in a group, in another workspace."""
+        own = select(grant_table.c.workspace_id).where(grant_table.c.principal_id == principal)
+        groups = select(group_member_table.c.workspace_id).where(
+            group_member_table.c.principal_id == principal
         )
-        return self._connection.execute(found.limit(1)).first() is not None
+        found = self._connection.scalars(own.union(groups))
+        return any(workspace != self._workspace_id for workspace in found)
 
     def disable(self, name: str, now: dt.datetime) -> None:
         """Take every right from a person."""
@@ -220,6 +170,7 @@ class AdministrationStore:
                 id=row.public_id,
                 owner=row.name,
                 verbs=row.verbs,
+                models=row.models,
                 expires_at=row.expires_at,
                 last_used_at=row.last_used_at,
                 revoked=row.revoked_at is not None,
@@ -274,23 +225,6 @@ class AdministrationStore:
             )
             here.update(rows)
         return [digest for digest in digests if digest not in here]
-
-    def events(
-        self, filters: dict[str, Any], after: int, limit: int, *, newest: bool
-    ) -> list[Event]:
-        """Events in their order."""
-        query = select(event_table, workspace_table.c.name.label("workspace_name")).join(
-            workspace_table, workspace_table.c.id == event_table.c.workspace_id
-        )
-        query = query.where(
-            event_table.c.workspace_id == self._workspace_id, event_table.c.sequence > after
-        )
-        for name, value in filters.items():
-            if value is not None:
-                query = query.where(event_table.c[name] == value)
-        order = event_table.c.sequence.desc() if newest else event_table.c.sequence
-        rows = self._connection.execute(query.order_by(order).limit(limit)).all()
-        return [event_of(row, row.workspace_name) for row in (reversed(rows) if newest else rows)]
 
     def jobs(self, limit: int) -> list[PendingJob]:
         """Pending reactions of this workspace."""
@@ -349,50 +283,6 @@ def add_workspace(connection: Connection, name: str, now: dt.datetime) -> int:
     assert key is not None
     furnish(connection, int(key[0]), now)
     return int(key[0])
-
-
-def find_actor(
-    connection: Connection, hashed: str, workspace: str, now: dt.datetime
-) -> tuple[Actor, int | None] | None:
-    """The actor that a token's hash proves, and the workspace's key if there is such a one."""
-    rows = _FIND_ACTOR.rows(connection, workspace, hashed)
-    if not rows:
-        return None
-    key, kind, name, token, verbs, expires, _, workspace_id = rows[0][:8]
-    if expires is not None and expires <= to_micros(now):
-        return None
-    actor = Actor(
-        kind=kind,
-        key=key,
-        name=name,
-        permissions=roles_permissions(frozenset(row[6] for row in rows if row[6])),
-        token=token,
-        scopes=None if verbs is None else frozenset(msgspec.json.decode(verbs)),
-    )
-    return actor, workspace_id
-
-
-def predictors(connection: Connection, workspace_id: int, now: dt.datetime) -> list[str]:
-    """The hashes of the tokens that may ask for predictions in the workspace."""
-    rows = connection.execute(
-        select(token_table.c.hash, token_table.c.verbs, grant_table.c.role)
-        .join(principal_table, principal_table.c.id == token_table.c.principal_id)
-        .join(grant_table, grant_table.c.principal_id == principal_table.c.id)
-        .where(
-            grant_table.c.workspace_id == workspace_id,
-            token_table.c.revoked_at.is_(None),
-            or_(token_table.c.expires_at.is_(None), token_table.c.expires_at > now),
-            principal_table.c.disabled_at.is_(None),
-            _reaches(grant_table.c.workspace_id),
-        )
-    ).all()
-    allowed = {
-        row.hash
-        for row in rows
-        if "predict" in roles_permissions(frozenset({row.role}))
-        and (row.verbs is None or "predict" in row.verbs)
-    }
-    return sorted(allowed)
 
 
 def pending_jobs(connection: Connection) -> int:

@@ -28,6 +28,48 @@ grant_table = Table(
     Column("recorded_at", Moment, nullable=False),
     UniqueConstraint("workspace_id", "principal_id", "role"),
 )
+group_table = Table(
+    # Of one workspace: else whoever administers another could put themselves into it.
+    "person_group",
+    metadata,
+    Column("id", Key, primary_key=True),
+    Column("workspace_id", Key, ForeignKey("workspace.id"), nullable=False),
+    Column("name", Text, nullable=False),
+    Column("recorded_at", Moment, nullable=False),
+    UniqueConstraint("workspace_id", "name"),
+)
+group_member_table = Table(
+    # The group's workspace again: who asks is found without the group's own row.
+    "group_member",
+    metadata,
+    Column("principal_id", Key, ForeignKey("principal.id"), primary_key=True),
+    Column("workspace_id", Key, ForeignKey("workspace.id"), primary_key=True),
+    Column("group_id", Key, ForeignKey("person_group.id"), primary_key=True),
+    Column("added_by", Text, nullable=False),
+    Column("recorded_at", Moment, nullable=False),
+)
+group_role_table = Table(
+    "group_role",
+    metadata,
+    Column("group_id", Key, ForeignKey("person_group.id"), primary_key=True),
+    Column("role", Text, primary_key=True),
+    Column("granted_by", Text, nullable=False),
+    Column("recorded_at", Moment, nullable=False),
+)
+denial_table = Table(
+    # Of a person or of a group, one of them.
+    "denial",
+    metadata,
+    Column("id", Key, primary_key=True),
+    Column("workspace_id", Key, ForeignKey("workspace.id"), nullable=False),
+    Column("principal_id", Key, ForeignKey("principal.id")),
+    Column("group_id", Key, ForeignKey("person_group.id")),
+    Column("verb", Text, nullable=False),
+    Column("denied_by", Text, nullable=False),
+    Column("recorded_at", Moment, nullable=False),
+    Index("ix_denial_principal_id_workspace_id", "principal_id", "workspace_id"),
+    Index("ix_denial_group_id", "group_id"),
+)
 token_table = Table(
     "token",
     metadata,
@@ -37,9 +79,20 @@ token_table = Table(
     Column("workspace_id", Key, ForeignKey("workspace.id"), nullable=False),
     Column("hash", Text, nullable=False, unique=True),
     Column("verbs", Json),
+    Column("models", Json),
     Column("expires_at", Moment),
     Column("last_used_at", Moment),
     Column("revoked_at", Moment),
+    Column("recorded_at", Moment, nullable=False),
+)
+password_table = Table(
+    "password",
+    metadata,
+    Column("principal_id", Key, ForeignKey("principal.id"), primary_key=True),
+    # Who administers a workspace can set passwords in it; elsewhere those must prove nothing.
+    Column("workspace_id", Key, ForeignKey("workspace.id"), nullable=False),
+    Column("hash", Text, nullable=False),
+    Column("proof", Text, nullable=False),
     Column("recorded_at", Moment, nullable=False),
 )
 request_table = Table(

@@ -64,6 +64,14 @@ class Actor:
     scopes: frozenset[str] | None = None
     """The verbs that the token is limited to; None for all of its owner's."""
 
+    models: tuple[str, ...] | None = None
+    """Patterns of the names of models and deployments that the token is limited to."""
+
+    @property
+    def limited(self) -> bool:
+        """Whether the token may less than its owner."""
+        return self.scopes is not None or self.models is not None
+
     def may(self, verb: str) -> bool:
         """Whether the actor holds the permission, and the token does not withhold it."""
         return verb in self.permissions and (self.scopes is None or verb in self.scopes)
@@ -82,10 +90,15 @@ class Caller:
     """Who asks, where, and under which request."""
 
     token: str
+    """Empty if a password was proved instead."""
     workspace: str
     request_id: str
     cause: str | None = None
     """The event that the caller reacts to."""
+    person: str = ""
+    """Whose password was proved, if that is how the caller signed in."""
+    proof: str = ""
+    """Which of the person's passwords it was: a changed one proves nothing."""
     named: bool = True
     """Whether the client chose the request's id: only then can it ask for the answer again."""
 
@@ -94,6 +107,12 @@ class Caller:
 def roles_permissions(roles: frozenset[str]) -> frozenset[str]:
     """What the roles allow together."""
     return frozenset().union(*(ROLES[role] for role in roles if role in ROLES))
+
+
+@cache
+def permitted(roles: frozenset[str], denied: frozenset[str]) -> frozenset[str]:
+    """What the roles allow together, without what is denied: that always wins."""
+    return roles_permissions(roles) - denied
 
 
 def new_token(public_id: str) -> str:

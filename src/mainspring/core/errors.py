@@ -8,6 +8,7 @@
     ├── NotFound        404  the thing named does not exist in this workspace
     ├── Conflict        409  the thing is in a state that does not allow this
     ├── Blocked         422  a gate, a policy or a four-eyes rule says no; `reasons` lists why
+    ├── Throttled       429  too many sign-ins at once, or too many that failed; later is fine
     ├── Unavailable     503  a part that is needed is not running, or an extra is not installed
     ├── Unreachable     ---  the client could not talk to the server at all
     └── Corrupt         500  stored bytes are no longer what their digest names
@@ -28,6 +29,8 @@ class MainspringError(Exception):
     name = "error"
     status = 500
     exit_code = 1
+    retry_after_s: int | None = None
+    """When to ask again, if that is known."""
 
     def __init__(
         self,
@@ -115,6 +118,25 @@ class Corrupt(MainspringError):
     code, name, status, exit_code = "MS-1010", "corrupt", 500, 1
 
 
+class Throttled(MainspringError):
+    """When too many sign-ins come at once, or too many of them failed."""
+
+    code, name, status, exit_code = "MS-1011", "throttled", 429, 7
+
+    def __init__(
+        self,
+        message: str,
+        reasons: Sequence[str] = (),
+        *,
+        field: str | None = None,
+        fix: str | None = None,
+        retry_after_s: int = 1,
+    ) -> None:
+        fix = fix or f"try again in {retry_after_s} s"
+        super().__init__(message, reasons, field=field, fix=fix)
+        self.retry_after_s = retry_after_s
+
+
 KINDS: tuple[type[MainspringError], ...] = (
     Invalid,
     TooLarge,
@@ -126,6 +148,7 @@ KINDS: tuple[type[MainspringError], ...] = (
     Unavailable,
     Unreachable,
     Corrupt,
+    Throttled,
 )
 
 

@@ -13,8 +13,15 @@ KINDS = {
     "workspace.created": "a workspace was made",
     "person.added": "a person was added",
     "person.disabled": "every right was taken from a person",
-    "role.granted": "a role was given",
-    "role.revoked": "a role was taken",
+    "password.set": "a person got another password",
+    "group.created": "a group of people was made",
+    "group.deleted": "a group was deleted, with what it granted and denied",
+    "group.joined": "a person was put into a group",
+    "group.left": "a person was taken out of a group",
+    "role.granted": "a person or a group was given a role",
+    "role.revoked": "a role was taken from a person or a group",
+    "verb.denied": "a person or a group was denied a verb",
+    "verb.allowed": "a denied verb was allowed again",
     "token.created": "a token was made",
     "token.revoked": "a token was made worthless",
     "operation.refused": "a permission, a gate or a rule said no; the facts say why",
@@ -24,6 +31,7 @@ KINDS = {
     "experiment.deleted": "an experiment was deleted, with all its runs",
     "experiment.restored": "a deleted experiment came back, with all its runs",
     "run.opened": "a run was opened; what was declared before counts for it",
+    "run.described": "a run was told its configuration, code or environment",
     "run.finished": "a run ended well",
     "run.failed": "a run ended with an error",
     "run.killed": "a run was ended from outside",
@@ -52,10 +60,15 @@ KINDS = {
     "version.tagged": "a tag of a version was set",
     "version.untagged": "a tag was taken off a version",
     "version.staged": "a version was moved to a stage that has no gate",
-    "version.promoted": "a version entered a stage through its gate",
+    "version.blocked": "a version is held back: it enters no stage and gets no new deployment",
+    "version.unblocked": "a blocked version was let go by another person than its makers",
+    "version.revoked": "a version is never to be used again",
+    "version.promoted": "a version entered a stage through its gate, or past it by break-glass",
     "version.rolled_back": "an earlier version returned to a stage",
     "alias.set": "an alias points at a version",
     "alias.removed": "an alias was forgotten",
+    "alias.protected": "an alias follows a stage: promotions alone move it",
+    "alias.unprotected": "an alias may be set by hand again",
     "suite.declared": "what a stage asks was declared",
     "promotion.requested": "a promotion was asked for; its checks start",
     "verdict.recorded": "a check said what it found",
@@ -66,6 +79,13 @@ KINDS = {
     "promotion.failed": "a check said no",
     "promotion.withdrawn": "the request was taken back",
     "promotion.expired": "nobody decided in time",
+    "promotion.overridden": "somebody broke the glass: a version went past its gate, for now",
+    "promotion.confirmed": "a second person stands by what went past the gate",
+    "promotion.returned": "nobody confirmed in time: the earlier version came back",
+    "promotion.commented": "somebody said something about a promotion",
+    "field.declared": "a typed field of every model or version was declared",
+    "field.dropped": "a field is asked for no more",
+    "requirements.set": "what runs must have recorded for a registration was set",
     "policy.proposed": "a standing policy was proposed",
     "policy.approved": "another person approved the standing policy",
     "policy.revoked": "a standing policy was ended",
@@ -138,7 +158,18 @@ class Event(msgspec.Struct, frozen=True, kw_only=True):
     digest_after: str | None
     outcome: str
     facts: dict[str, Any]
+    schema_version: int
+    """Which columns its hash covers."""
+    previous_hash: str
+    """Of the event before it."""
     hash: str
+
+
+def row_of(event: Event) -> dict[str, Any]:
+    """The event's columns, as its hash covers them."""
+    fields = msgspec.structs.asdict(event)
+    del fields["workspace"]
+    return {"public_id": fields.pop("id"), **fields}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

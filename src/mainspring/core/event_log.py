@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import datetime as dt
-import hashlib
-from collections.abc import Mapping
 from typing import Any
 
 from sqlalchemy import (
@@ -23,14 +20,11 @@ from sqlalchemy import (
     update,
 )
 
-from mainspring.core.blobs import canonical_json
-from mainspring.core.clock import to_micros
+from mainspring.core.chain import GENESIS, chain_hash
 from mainspring.core.database import Json, Key, Moment, metadata
 from mainspring.core.event import Event
 
 SCHEMA_VERSION = 1
-GENESIS = "0" * 64
-"""The hash before a workspace's first event."""
 
 workspace_table = Table(
     "workspace",
@@ -83,16 +77,6 @@ _HEAD = (
 )
 
 
-def chain_hash(previous: str, row: Mapping[str, Any]) -> str:
-    """The hash of an event: of the one before it and of its own columns in canonical JSON."""
-    columns = {
-        name: to_micros(value) if isinstance(value, dt.datetime) else value
-        for name, value in row.items()
-        if name not in ("id", "workspace_id", "previous_hash", "hash")
-    }
-    return hashlib.sha256(previous.encode() + canonical_json(columns)).hexdigest()
-
-
 def lock(connection: Connection, workspace_id: int) -> None:
     """Wait until no other transaction writes to the workspace, on both databases.
 
@@ -127,27 +111,3 @@ def event_of(row: Any, workspace: str) -> Event:
 
 
 _COLUMNS = frozenset(event_table.c.keys())
-
-
-def first_bad_event(connection: Connection, workspace_id: int) -> int | None:
-    """The sequence of the first event whose hash or place is wrong; None if the chain holds."""
-    previous, expected = GENESIS, 1
-    rows = connection.execute(
-        select(event_table)
-        .where(event_table.c.workspace_id == workspace_id)
-        .order_by(event_table.c.sequence)
-    )
-    for row in rows.mappings():
-        fine = row["sequence"] == expected and row["previous_hash"] == previous
-        if not fine or chain_hash(previous, dict(row)) != row["hash"]:
-            return expected
-        previous, expected = row["hash"], expected + 1
-    # The last event has no follower that would betray it: the workspace's row does.
-    head = connection.execute(
-        select(workspace_table.c.chain_sequence, workspace_table.c.chain_hash).where(
-            workspace_table.c.id == workspace_id
-        )
-    ).one()
-    if head.chain_sequence != expected - 1:
-        return expected
-    return None if head.chain_hash == previous else expected - 1

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import json
 import os
 import time
@@ -12,7 +11,12 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from mainspring.core.access import looks_like_token
-from mainspring.core.errors import Conflict
+from mainspring.core.errors import Conflict, Invalid
+from mainspring.core.file_lock import FileLock
+
+
+class Taken(Conflict):
+    """When another process writes in the home: it says nothing of what was asked."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,33 +37,43 @@ class Home:
         self._server_path = self.folder / "server.json"
         self.token_path = self.folder / "token"
 
+    def make(self) -> None:
+        """Make the folder, of which no repository around it takes notice."""
+        try:
+            self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            ignored = self.folder / ".gitignore"
+            if not ignored.exists():
+                ignored.write_text("*\n")
+        except OSError as error:
+            raise Invalid(
+                f"the home {self.folder} cannot be written: {error.strerror}",
+                field="MAINSPRING_HOME",
+                fix="set MAINSPRING_HOME to a folder of your own",
+            ) from error
+
     @contextmanager
     def writing(self, patience_s: float = 0.0) -> Iterator[None]:
         """Be the one process that writes here; raises `Conflict` if another is, at once if a server."""
-        self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        handle = os.open(self._lock_path, os.O_RDWR | os.O_CREAT, 0o600)
+        self.make()
+        lock = FileLock(self._lock_path)
+        deadline = time.monotonic() + patience_s
+        while not lock.take():
+            if self._published() or time.monotonic() >= deadline:
+                raise self._taken()
+            time.sleep(0.01)
         try:
-            deadline = time.monotonic() + patience_s
-            while not _locked(handle):
-                if self._published() or time.monotonic() >= deadline:
-                    raise self._taken()
-                time.sleep(0.01)
             yield
         finally:
-            os.close(handle)
+            lock.release()
 
     def is_locked(self) -> bool:
         """Whether some process writes here now."""
         if not self._lock_path.exists():
             return False
-        handle = os.open(self._lock_path, os.O_RDWR)
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return True
-        finally:
-            os.close(handle)
-        return False
+        lock = FileLock(self._lock_path)
+        taken = lock.take()
+        lock.release()
+        return not taken
 
     def server(self) -> RunningServer | None:
         """The server that runs on this home; a file that a dead one left counts as none."""
@@ -101,21 +115,13 @@ class Home:
         with os.fdopen(handle, "w") as file:
             file.write(token + "\n")
 
-    def _taken(self) -> Conflict:
+    def _taken(self) -> Taken:
         try:
             found = RunningServer(**json.loads(self._server_path.read_text()))
             who = f"the server of process {found.pid} at {found.url}"
         except (FileNotFoundError, ValueError, TypeError):
             who = "another process"
-        return Conflict(
+        return Taken(
             f"the home {self.folder} is in use by {who}; one process writes at a time",
             fix=f"stop it: mainspring down --home {self.folder}; or take another --home",
         )
-
-
-def _locked(handle: int) -> bool:
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True

@@ -13,6 +13,7 @@ from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.functions import FunctionElement
 
 from mainspring.core.grammar import Comparison
+from mainspring.core.name_patterns import Patterns, literal
 
 _SIZES: dict[str, Callable[[Any, Any], Any]] = {
     "=": operator.eq,
@@ -107,6 +108,15 @@ def _matches(word: str, comparison: Comparison) -> bool:
     return matches
 
 
+def fitting(column: ColumnElement[Any], patterns: Patterns, dialect: str) -> ColumnElement[bool]:
+    """The condition that one of the patterns matches."""
+    if patterns is None:
+        return true()
+    if dialect == "sqlite":  # whose LIKE takes no heed of case
+        return or_(*(column.op("GLOB", is_comparison=True)(literal(one)) for one in patterns))
+    return or_(*(column.like(_pattern_like(one), escape="\\") for one in patterns))
+
+
 def all_of(conditions: Sequence[ColumnElement[bool]]) -> ColumnElement[bool]:
     """All conditions, nested: SQLite takes no chain of a thousand."""
     if not conditions:
@@ -121,6 +131,12 @@ def all_of(conditions: Sequence[ColumnElement[bool]]) -> ColumnElement[bool]:
 def _glob(pattern: str) -> str:
     escaped = re.sub(r"[*?\[]", lambda found: f"[{found.group()}]", pattern)
     return escaped.replace("%", "*").replace("_", "?")
+
+
+def _pattern_like(pattern: str) -> str:
+    for special in "\\%_":
+        pattern = pattern.replace(special, f"\\{special}")
+    return pattern.replace("*", "%").replace("?", "_")
 
 
 def _regex(pattern: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import inspect
 import re
 from collections.abc import Iterable, Iterator, Mapping
@@ -58,12 +59,22 @@ class Operation(Generic[Q, R]):
     repeatable: bool = field(default=False, kw_only=True)
     """Whether sending it again changes nothing by its own keys; others are kept by request id."""
     secret: bool = field(default=False, kw_only=True)
-    """Whether the answer holds a secret, and so is never kept for a client that retries."""
-
+    """Whether it is about a secret, and so nothing of it is kept for a client that retries."""
     together: bool = field(default=False, kw_only=True)
     """Whether it only adds data, so that many requests may share one commit."""
     inside: bool = field(default=False, kw_only=True)
     """Whether only Mainspring asks for it, on the way of another request: it has no route."""
+
+    names: tuple[str, ...] = field(default=(), kw_only=True)
+    """Fields that name a model or deployment beside those that are called so."""
+    filtered: bool = field(default=False, kw_only=True)
+    """Whether the answer holds what fits the patterns of the caller's token alone."""
+
+    @property
+    def naming(self) -> tuple[str, ...]:
+        """The request fields that name a model or deployment."""
+        called = (one for one in self.request.__struct_fields__ if one in ("model", "deployment"))  # type: ignore[attr-defined]
+        return (*called, *self.names)
 
     @property
     def reads(self) -> bool:
@@ -161,7 +172,11 @@ def _from_text(text: str, kind: Any) -> object:
     except msgspec.ValidationError:
         if text.lower() == "null":
             raise
-        return msgspec.convert(text, kind, strict=False)
+        found: object = msgspec.convert(text, kind, strict=False)
+    if isinstance(found, dt.datetime):
+        # ISO 8601 was read above: what is left is a number, which the contract does not take.
+        raise msgspec.ValidationError(f"{text!r} is no time, wanted ISO 8601")
+    return found
 
 
 def _is_list(kind: Any) -> bool:

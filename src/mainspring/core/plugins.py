@@ -14,6 +14,7 @@ KINDS = {
     "engines": "load a model folder so that it can be called",
     "checks": "judge a version before it may enter a stage",
     "check_parameters": "say what a check may be told, so that a suite is read when it is declared",
+    "frameworks": "follow the trainings of a library, and keep its models",
     "notifiers": "tell people outside Mainspring about an alert",
 }
 """Every kind of plug (entry-point group `mainspring.<kind>`); docs/plugs.md lists the same."""

@@ -11,7 +11,11 @@ Datatype = Literal["BOOL", "INT64", "FP32", "FP64", "BYTES"]
 
 
 class Column(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """One named column, one value a row."""
+    """One named column, one value a row.
+
+    >>> ms.Column(name="x", datatype="FP64").nullable
+    False
+    """
 
     name: str
     datatype: Datatype
@@ -22,7 +26,12 @@ class Column(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 
 
 class Signature(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """The columns a model takes, in its order, and the columns it gives."""
+    """The columns a model takes, in its order, and the columns it gives.
+
+    >>> score = ms.Column(name="score", datatype="FP64")
+    >>> ms.Signature(inputs=(ms.Column(name="x", datatype="FP64"),), outputs=(score,)).inputs[0].name
+    'x'
+    """
 
     inputs: tuple[Column, ...]
     outputs: tuple[Column, ...]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import difflib
+import re
 from collections.abc import Iterable
 
 
@@ -11,6 +12,11 @@ def closest(name: str, names: Iterable[str]) -> str:
     """`; did you mean 'x'?` if a name is near, else nothing."""
     near = difflib.get_close_matches(name, list(names), n=1)
     return f"; did you mean {near[0]!r}?" if near else ""
+
+
+def without_hint(message: str) -> str:
+    """The message without the name that `closest` added to it."""
+    return re.sub(r"; did you mean '.*'\?", "", message)
 
 
 def in_words(span: dt.timedelta) -> str:

@@ -12,6 +12,7 @@ from sqlalchemy import Connection
 from mainspring.core import event_log, jobs
 from mainspring.core.access import Actor
 from mainspring.core.blobs import BlobStore
+from mainspring.core.checkpoint import Witnessed
 from mainspring.core.errors import MainspringError
 from mainspring.core.event import KINDS, Announcement
 from mainspring.core.ids import new_id
@@ -33,6 +34,8 @@ class Work:
     request_id: str
     blobs: BlobStore
     """Where bytes are; they are not part of the transaction."""
+    checkpoints: Callable[[], Witnessed]
+    """Reads the signed checkpoints that there were before the transaction."""
     cause: str | None = None
     """The event that the caller reacts to."""
     jobs_added: int = field(default=0)

@@ -11,6 +11,7 @@ import numpy as np
 
 from mainspring.core.errors import Unavailable
 from mainspring.core.operation import FileClient
+from mainspring.datasets.inputs import to_inputs
 from mainspring.demo.flights import FEATURES, NIGHT_MICROS, Flights
 from mainspring.demo.setting import MODEL, Setting
 from mainspring.demo.traffic import Tally
@@ -25,7 +26,6 @@ from mainspring.registry import contract as registry
 from mainspring.registry.contract import Lineage, ListVersions, NameVersion
 from mainspring.retraining import contract as retraining
 from mainspring.retraining.contract import ListRetrainings, Retraining
-from mainspring.tracking.dataset import to_inputs
 from mainspring.tracking.files import fetched_folder
 from mainspring.validation.statistics import auc
 

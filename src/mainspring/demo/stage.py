@@ -61,7 +61,11 @@ class Stage:
             )
         deadline = time.monotonic() + START_S
         while self._running() is None:
-            if self._process.poll() is not None or time.monotonic() > deadline:
+            ended = self._process.poll()
+            if ended is not None and ended < 0:  # killed before it had answered once
+                self.bring_back()
+                return
+            if ended is not None or time.monotonic() > deadline:
                 raise Unavailable(
                     f"the demo's server did not start; see {self.home.folder / 'server.log'}"
                 )

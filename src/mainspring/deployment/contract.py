@@ -98,7 +98,7 @@ class Report(Request, frozen=True, kw_only=True):
 
 start = Operation(
     "deploy.start", "POST", "/deployments", StartDeployment, Deployment,
-    allow="deploy", summary="Serve what is in a stage of a model.",
+    allow="deploy", summary="Serve what is in a stage of a model.", names=("name",),
 )  # fmt: skip
 stop = Operation(
     "deploy.stop", "POST", "/deployments/{deployment}/stop", NameDeployment, Deployment,
@@ -110,7 +110,7 @@ show = Operation(
 )  # fmt: skip
 list_deployments = Operation(
     "deploy.list", "GET", "/deployments", ListDeployments, list[Deployment],
-    allow="read", summary="List the deployments.",
+    allow="read", summary="List the deployments.", filtered=True,
 )  # fmt: skip
 roll_out = Operation(
     "deploy.rollout", "POST", "/deployments/{deployment}/rollouts", RollOut, Deployment,

@@ -6,13 +6,14 @@ from typing import Any
 
 import msgspec
 
-from mainspring.administration.store import predictors
+from mainspring.administration.actor_store import predictors
 from mainspring.core.errors import Blocked, Conflict, NotFound
+from mainspring.core.name_patterns import fits
 from mainspring.core.work import Work, performs
 from mainspring.deployment import contract
 from mainspring.deployment.contract import Deployment, Placement
 from mainspring.deployment.store import DeploymentStore, deployment_of, process_of
-from mainspring.registry.store import RegistryStore
+from mainspring.registry.store import RegistryStore, checked_standing
 
 
 def _store(work: Work) -> DeploymentStore:
@@ -52,7 +53,8 @@ def start(work: Work, request: contract.StartDeployment) -> Deployment:
 
 def _refuse_unproven(registry: RegistryStore, version: Any, stage: str) -> None:
     """Where no suite is declared, anything may be moved into a stage; it is not served for that."""
-    if not registry.passed_into(version.id, stage):
+    checked_standing(version)
+    if not registry.admitted(version, stage):
         name = f"{version.model}@{version.number}"
         raise Blocked(
             f"{name} is in {stage} and has passed no gate: it is not served",
@@ -81,7 +83,7 @@ def show(work: Work, request: contract.NameDeployment) -> Deployment:
 @performs(contract.list_deployments)
 def list_deployments(work: Work, request: contract.ListDeployments) -> list[Deployment]:
     """By name."""
-    return [deployment_of(row) for row in _store(work).rows(request.limit)]
+    return [deployment_of(row) for row in _store(work).rows(request.limit, work.actor.models)]
 
 
 @performs(contract.roll_out)
@@ -116,7 +118,11 @@ def placements(work: Work, request: contract.ListDeployments) -> list[Placement]
     """What should run, and who may ask it."""
     tokens = predictors(work.connection, work.workspace_id, work.now)
     return [
-        Placement(deployment=deployment_of(row), process=process_of(row), tokens=tokens)
+        Placement(
+            deployment=deployment_of(row),
+            process=process_of(row),
+            tokens=sorted(one for one, patterns in tokens.items() if fits(row.name, patterns)),
+        )
         for row in _store(work).rows(request.limit)
     ]
 

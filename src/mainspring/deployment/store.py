@@ -22,6 +22,8 @@ from sqlalchemy import (
 
 from mainspring.core.database import Json, Key, Moment, metadata
 from mainspring.core.errors import NotFound
+from mainspring.core.matching import fitting
+from mainspring.core.name_patterns import Patterns
 from mainspring.core.text import closest
 from mainspring.deployment.contract import Deployment, Process
 
@@ -52,12 +54,15 @@ class DeploymentStore:
         self._connection = connection
         self._workspace_id = workspace_id
 
-    def rows(self, limit: int = 1000) -> list[Row[Any]]:
+    def rows(self, limit: int = 1000, patterns: Patterns = None) -> list[Row[Any]]:
         """Deployments by name."""
         return list(
             self._connection.execute(
                 select(deployment_table)
-                .where(deployment_table.c.workspace_id == self._workspace_id)
+                .where(
+                    deployment_table.c.workspace_id == self._workspace_id,
+                    fitting(deployment_table.c.name, patterns, self._connection.dialect.name),
+                )
                 .order_by(deployment_table.c.name)
                 .limit(limit)
             )

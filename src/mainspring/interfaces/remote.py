@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import datetime as dt
+import os
 import time
+import weakref
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, TypeVar
@@ -38,15 +40,30 @@ class RemoteClient:
         self.request_ids: Callable[[str, bytes], str] = lambda _name, _body: new_id()
         self.on_away: Callable[[], None] | None = None
         """Called between two tries while the server does not answer."""
+        self._token = token
         self._patience_s = patience_s
-        self._http = httpx2.Client(
+        self._http = self._connected()
+        _everywhere.add(self)
+
+    def _connected(self) -> httpx2.Client:
+        """Connections, made when they are first needed."""
+        return httpx2.Client(
             base_url=self.url,
-            headers={"Authorization": f"Bearer {token}"},
+            headers={"Authorization": f"Bearer {self._token}"},
             timeout=httpx2.Timeout(60.0, connect=5.0),
             trust_env=False,
             # Reading the machine's certificates takes 20 ms, which plain HTTP has no use for.
             verify=self.url.startswith("https:"),
         )
+
+    def after_fork(self) -> None:
+        """In a forked child: the parent's connections are the parent's."""
+        _of_the_parent.append(self._http)
+        self._http = self._connected()
+
+    def impatient(self) -> RemoteClient:
+        """The same server, for a caller that waits by itself."""
+        return RemoteClient(self.url, self._token, self.workspace, patience_s=0)
 
     def close(self) -> None:
         """Close the connections."""
@@ -118,6 +135,19 @@ class RemoteClient:
                 self.on_away()
             time.sleep(PAUSES[min(tries, len(PAUSES) - 1)])
             tries += 1
+
+
+_everywhere: weakref.WeakSet[RemoteClient] = weakref.WeakSet()
+_of_the_parent: list[httpx2.Client] = []
+"""Kept, so that a child that lets go of them closes nothing."""
+
+
+def _after_fork() -> None:
+    for client in list(_everywhere):
+        client.after_fork()
+
+
+os.register_at_fork(after_in_child=_after_fork)
 
 
 def _decoded(content: bytes) -> object:

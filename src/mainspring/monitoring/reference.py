@@ -6,13 +6,14 @@ import numpy as np
 
 from mainspring.core.errors import NotFound
 from mainspring.core.operation import FileClient
+from mainspring.datasets.inputs import event_micros, to_inputs
+from mainspring.datasets.storage import read_rows
 from mainspring.engines.engine import load_model
 from mainspring.registry import contract as registry
 from mainspring.registry.contract import NameVersion
 from mainspring.registry.model import ModelVersion
 from mainspring.tracking import contract as tracking
 from mainspring.tracking.contract import NameRun
-from mainspring.tracking.dataset import event_micros, read_rows, to_inputs
 from mainspring.tracking.files import fetched, fetched_folder
 from mainspring.validation.profile import Profile, build_profile
 from mainspring.validation.statistics import auc

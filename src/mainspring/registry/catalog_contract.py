@@ -61,6 +61,7 @@ class AddVersion(NameModel, frozen=True, kw_only=True):
     """The next version, whose files are where the source says."""
 
     source: Text
+    """With a place, what leads there: `runs:/ID/PREFIX`, `models:/m-ID`, `mlflow-artifacts:/...`."""
     run: Annotated[str, msgspec.Meta(max_length=500, pattern=PLAIN)] | None = None
     """The run that is said to have made it; another tool's run may have any id."""
     trained_model: Id | None = None
@@ -72,7 +73,7 @@ class AddVersion(NameModel, frozen=True, kw_only=True):
     copied_version: Version | None = None
     """The version that it is a copy of, with the same files."""
     location: Text = ""
-    """Where its files are fetched from, if the source only refers to that."""
+    """Where its files are fetched from, if the source only refers to that; of a copy, as before."""
     run_link: Text = ""
     description: Text = ""
     tags: Tags = {}
@@ -111,7 +112,7 @@ create_model = Operation(
 )  # fmt: skip
 rename_model = Operation(
     "model.rename", "POST", "/models/{model}/name", RenameModel, Model,
-    allow="register", summary="Rename a model that no suite or policy names.",
+    allow="register", summary="Rename a model that no suite or policy names.", names=("name",),
 )  # fmt: skip
 delete_model = Operation(
     "model.delete", "DELETE", "/models/{model}", NameModel, Done,
@@ -136,6 +137,7 @@ show_alias = Operation(
 add_version = Operation(
     "model.add-version", "POST", "/models/{model}/sources", AddVersion, ModelVersion,
     allow="register", summary="Make the next version of files that are anywhere.",
+    names=("copied_model",),
 )  # fmt: skip
 describe_version = Operation(
     "model.describe-version", "PATCH", "/models/{model}/versions/{version}",

@@ -19,12 +19,14 @@ from mainspring.registry import catalog_contract as contract
 from mainspring.registry.catalog_store import CatalogStore
 from mainspring.registry.contract import DropAlias, NameModel, NameVersion, RequestPromotion
 from mainspring.registry.desk import Desk, suite_for
+from mainspring.registry.field_store import FieldStore
 from mainspring.registry.model import Model, ModelVersion
 from mainspring.registry.origin import Origin, origin
 from mainspring.registry.promotion import OPEN_STATES, approval_blockers
 from mainspring.registry.promotion_store import suite_of
+from mainspring.registry.registration import held_to_requirements
 from mainspring.registry.service import STAGES
-from mainspring.registry.store import RegistryStore
+from mainspring.registry.store import RegistryStore, checked_standing
 from mainspring.registry.tables import model_tag_table, version_tag_table
 
 
@@ -41,6 +43,8 @@ def create_model(work: Work, request: contract.CreateModel) -> Model:
         raise Conflict(f"a model named {request.model!r} exists", field="model")
     if request.kind == "prompt":
         _refuse_gated(catalog, request.model, "be the name of a prompt")
+    else:
+        FieldStore(work.connection, work.workspace_id).checked("model", request.tags)
     key = store.add_model(
         request.model, work.actor.name, work.now, request.kind, request.description
     )
@@ -107,6 +111,10 @@ def tag_model(work: Work, request: contract.TagModel) -> Done:
     """Set the tag."""
     store, catalog = _stores(work)
     row = store.model_row(request.model)
+    if row.kind == "model":
+        FieldStore(work.connection, work.workspace_id).checked(
+            "model", {request.key: request.value}
+        )
     catalog.tag(model_tag_table, row.id, request.key, request.value)
     work.announce(
         "model.tagged", ("model", request.model), request.model,
@@ -152,7 +160,12 @@ def add_version(work: Work, request: contract.AddVersion) -> ModelVersion:
     """Make the next version; files of ours are fixed as they are at this moment."""
     store, catalog = _stores(work)
     model = store.model_row(request.model)
-    made_of = origin(store, catalog, request) if model.kind == "model" else Origin()
+    made_of = Origin()
+    if model.kind == "model":
+        FieldStore(work.connection, work.workspace_id).checked("version", request.tags)
+        made_of = origin(store, catalog, request)
+        # Without a digest the files are not ours, or not of the run that was named.
+        held_to_requirements(work, request.model, made_of.run if made_of.digest else None)
     number = store.next_number(model.id)
     event = work.announce_fully(
         Announcement(
@@ -192,7 +205,7 @@ def _version_columns(work: Work, request: contract.AddVersion, made_of: Origin) 
         "run": made_of.run,
         "trained_model": made_of.trained_model,
         "source": request.source,
-        "location": request.location,
+        "location": made_of.location or request.location,
         "run_link": request.run_link,
         "description": request.description,
         "registered_by": work.actor.name,
@@ -229,6 +242,9 @@ def tag_version(work: Work, request: contract.TagVersion) -> Done:
     """Set the tag."""
     store, catalog = _stores(work)
     row = store.version_row(request.model, request.version)
+    if row.model_kind == "model":
+        fields = FieldStore(work.connection, work.workspace_id)
+        fields.checked("version", {request.key: request.value})
     catalog.tag(version_tag_table, row.id, request.key, request.value)
     _announce(work, "version.tagged", row, key=request.key, value=request.value)
     return Done()
@@ -275,7 +291,9 @@ def _refuse_move(
     work: Work, store: RegistryStore, catalog: CatalogStore, row: Any, stage: str
 ) -> None:
     name = f"{row.model}@{row.number}"
-    if row.stage == "production" and store.passed_into(row.id, "production"):
+    if stage in ("staging", "production"):
+        checked_standing(row)
+    if row.stage == "production" and store.admitted(row, "production"):
         reason = f"{name} went into production through its gate, and would leave it empty"
         raise Blocked(
             f"{name} may not leave production: {reason}", [reason],

@@ -21,7 +21,7 @@ from sqlalchemy import (
     update,
 )
 
-from mainspring.registry.promotion import OPEN_STATES
+from mainspring.registry.promotion import UNDONE_STATES
 from mainspring.registry.tables import (
     alias_table,
     model_table,
@@ -34,7 +34,12 @@ from mainspring.registry.tables import (
     version_tag_table,
 )
 from mainspring.tracking.contract import FileEntry
-from mainspring.tracking.tables import artifact_table, run_table, trained_model_table
+from mainspring.tracking.tables import (
+    artifact_table,
+    experiment_table,
+    run_table,
+    trained_model_table,
+)
 
 _FILES = (
     select(artifact_table.c.path, artifact_table.c.digest, artifact_table.c.size)
@@ -54,7 +59,12 @@ _FILES = (
     .order_by(artifact_table.c.path)
 )
 _TRAINED = (
-    select(trained_model_table, run_table.c.public_id.label("run"))
+    select(
+        trained_model_table,
+        run_table.c.public_id.label("run"),
+        experiment_table.c.artifact_location.label("kept"),
+    )
+    .join(experiment_table, experiment_table.c.id == trained_model_table.c.experiment_id)
     .outerjoin(run_table, run_table.c.id == trained_model_table.c.run_id)
     .where(
         trained_model_table.c.workspace_id == bindparam("workspace"),
@@ -62,9 +72,13 @@ _TRAINED = (
         trained_model_table.c.deleted_at.is_(None),
     )
 )
-_RUN = select(run_table.c.id).where(
-    run_table.c.workspace_id == bindparam("workspace"),
-    run_table.c.public_id == bindparam("public_id"),
+_RUN = (
+    select(experiment_table.c.artifact_location)
+    .join(run_table, run_table.c.experiment_id == experiment_table.c.id)
+    .where(
+        run_table.c.workspace_id == bindparam("workspace"),
+        run_table.c.public_id == bindparam("public_id"),
+    )
 )
 _GATES = (
     select(suite_table.c.stage)
@@ -107,10 +121,10 @@ class CatalogStore:
         given = {"workspace": self._workspace_id, "public_id": public_id}
         return self._connection.execute(_TRAINED, given).one_or_none()
 
-    def has_run(self, public_id: str) -> bool:
-        """Whether the run is one of this workspace."""
-        given = {"workspace": self._workspace_id, "public_id": public_id}
-        return self._connection.execute(_RUN, given).first() is not None
+    def kept(self, run: str) -> str | None:
+        """Where the run's experiment keeps files, empty for our own store; None if no run is here."""
+        given = {"workspace": self._workspace_id, "public_id": run}
+        return self._connection.execute(_RUN, given).scalar_one_or_none()
 
     def tag(self, table: Table, owner: int, key: str, value: str) -> None:
         """Set a tag of a model or version."""
@@ -176,8 +190,44 @@ class CatalogStore:
         if version is not None:
             query = query.where(promotion_table.c.version_id == version)
         if not all_of_them:
-            query = query.where(promotion_table.c.state.in_({*OPEN_STATES, "promoted"}))
+            binding = {*UNDONE_STATES, "promoted", "confirmed", "returned"}
+            query = query.where(promotion_table.c.state.in_(binding))
         return [*self._connection.execute(query)]
+
+    def staged_everywhere(self, stage: str) -> list[tuple[str, int, int]]:
+        """What is in a stage, of every model: its name, its key, the version's number."""
+        rows = self._connection.execute(
+            select(model_table.c.name, model_table.c.id, version_table.c.number)
+            .join(version_table, version_table.c.model_id == model_table.c.id)
+            .where(
+                model_table.c.workspace_id == self._workspace_id,
+                version_table.c.stage == stage,
+                version_table.c.deleted_at.is_(None),
+            )
+            .order_by(model_table.c.name, version_table.c.number)
+        )
+        return [(name, key, number) for name, key, number in rows]
+
+    def aliased_outside(self, alias: str, stage: str) -> list[str]:
+        """The versions of any model that an alias points at and that are not in the stage."""
+        rows = self._connection.execute(
+            select(model_table.c.name, alias_table.c.version)
+            .join(alias_table, alias_table.c.model_id == model_table.c.id)
+            .join(
+                version_table,
+                (version_table.c.model_id == model_table.c.id)
+                & (version_table.c.number == alias_table.c.version),
+            )
+            .where(
+                model_table.c.workspace_id == self._workspace_id,
+                model_table.c.kind == "model",
+                alias_table.c.name == alias,
+                version_table.c.stage != stage,
+            )
+            .order_by(model_table.c.name)
+            .limit(10)
+        )
+        return [f"{name}@{number}" for name, number in rows]
 
     def unproven(self, model: str, stage: str) -> list[int]:
         """The numbers of the versions that are in a stage without having passed its gate."""

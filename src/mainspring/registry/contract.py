@@ -36,6 +36,7 @@ class SuiteRow(msgspec.Struct, frozen=True, kw_only=True):
     digest: str
     checks: list[CheckSpec]
     approvals: int
+    override_hours: int | None
     declared_by: str
     recorded_at: dt.datetime
 
@@ -148,6 +149,10 @@ class DescribeModel(NameModel, frozen=True, kw_only=True):
 
     owner: Name | None = None
     team: Text | None = None
+    on_call: Annotated[list[Name], msgspec.Meta(max_length=100)] | None = None
+    """Who is asked when something is wrong, in turn."""
+    escalation: Text | None = None
+    """Whom to call when nobody answers."""
     risk_tier: RiskTier | None = None
     description: Text | None = None
 
@@ -189,6 +194,9 @@ class DeclareSuite(NameModel, frozen=True, kw_only=True):
     stage: TargetStage = "production"
     checks: Annotated[list[CheckSpec], msgspec.Meta(max_length=100)]
     approvals: Count = 1
+    override_hours: Annotated[int, msgspec.Meta(ge=1, le=168)] | None = None
+    """Within how many hours a second person confirms what went past the gate by break-glass, or it
+    returns by itself; without a number nothing leads past the gate."""
 
 
 class NamePromotion(Request, frozen=True, kw_only=True):
@@ -257,7 +265,7 @@ class NamePolicy(Request, frozen=True, kw_only=True):
 
 list_models = Operation(
     "model.list", "GET", "/models", ListModels, list[Model],
-    allow="read", summary="List the models.",
+    allow="read", summary="List the models.", filtered=True,
 )  # fmt: skip
 show_model = Operation(
     "model.show", "GET", "/models/{model}", NameModel, Model,
@@ -331,7 +339,7 @@ show_promotion = Operation(
 )  # fmt: skip
 list_promotions = Operation(
     "promotion.list", "GET", "/promotions", ListPromotions, list[Promotion],
-    allow="read", summary="List promotions, newest first.",
+    allow="read", summary="List promotions, newest first.", filtered=True,
 )  # fmt: skip
 roll_back = Operation(
     "model.rollback", "POST", "/models/{model}/rollbacks", RollBack, ModelVersion,
@@ -352,7 +360,7 @@ revoke_policy = Operation(
 )  # fmt: skip
 list_policies = Operation(
     "policy.list", "GET", "/policies", ListModels, list[Policy],
-    allow="read", summary="List the standing policies.",
+    allow="read", summary="List the standing policies.", filtered=True,
 )  # fmt: skip
 expire_promotions = Operation(
     "promotion.expire", "POST", "/promotions/expiry", Request, Done,

@@ -9,7 +9,7 @@ import msgspec
 
 from mainspring.core.errors import Conflict
 from mainspring.core.signature import Signature
-from mainspring.registry.promotion import Stage
+from mainspring.registry.promotion import Stage, VersionState
 from mainspring.tracking.contract import FileEntry
 
 RiskTier = Literal["low", "medium", "high"]
@@ -24,12 +24,18 @@ class Model(msgspec.Struct, frozen=True, kw_only=True):
     kind: ModelKind
     owner: str
     team: str
+    on_call: list[str]
+    """Who is asked when something is wrong, in turn."""
+    escalation: str
+    """Whom to call when nobody answers."""
     risk_tier: RiskTier
     description: str
     versions: int
     """How many there have been: the number of the last one."""
     production: int | None
     """The version in production."""
+    unconfirmed: str | None
+    """The promotion that put it there past the gate, until a second person confirms it."""
     aliases: dict[str, int]
     tags: dict[str, str]
     recorded_at: dt.datetime
@@ -42,6 +48,9 @@ class ModelVersion(msgspec.Struct, frozen=True, kw_only=True):
     model: str
     version: int
     stage: Stage
+    state: VersionState
+    state_reason: str
+    """Why it is blocked or revoked."""
     digest: str | None
     """None if its files are kept elsewhere: it can be neither promoted nor deployed."""
     engine: str

@@ -7,9 +7,10 @@ from typing import Any
 
 import msgspec
 
-from mainspring.core.errors import NotFound
+from mainspring.core.errors import Invalid, NotFound
 from mainspring.registry.catalog_contract import AddVersion
 from mainspring.registry.catalog_store import CatalogStore
+from mainspring.registry.source import is_ours, leads_to
 from mainspring.registry.store import RegistryStore
 from mainspring.tracking.contract import FileEntry
 from mainspring.tracking.run import files_digest
@@ -26,10 +27,12 @@ class Origin:
     trained_model: str | None = None
     files: list[FileEntry] = field(default_factory=list)
     digest: str | None = None
-    """None unless the files are ours and of the run that is named."""
+    """None unless the files are ours, of the run that is named, and fetched from us."""
     engine: str = ""
     task: str = ""
     signature: Any = field(default_factory=lambda: NOTHING)
+    location: str = ""
+    """Where they are fetched from, if it is not for the request to say."""
 
 
 def origin(store: RegistryStore, catalog: CatalogStore, request: AddVersion) -> Origin:
@@ -40,19 +43,41 @@ def origin(store: RegistryStore, catalog: CatalogStore, request: AddVersion) -> 
         said = Origin(request.run or row.run or row.claimed_run or None, request.trained_model)
     found = said
     if request.copied_model is not None and request.copied_version is not None:
-        found = _copied(store.version_row(request.copied_model, request.copied_version))
+        row = store.version_row(request.copied_model, request.copied_version)
+        found = _copied(row, request.location)
     elif request.place is not None:
-        kind, _, public_id = request.place.partition("/")
-        if kind == "models":
-            found = _of_trained_model(_trained(catalog, public_id), catalog, request.prefix)
-        elif catalog.has_run(public_id):
-            files = catalog.files(request.place, request.prefix)
-            found = Origin(public_id, files=files, digest=_digest(files))
+        found = _at_place(catalog, request, said)
     trained_model = said.trained_model or found.trained_model
     if said.run not in (None, found.run):
         # Its files are not of the run that it names: what is known of either says nothing of it.
         return Origin(said.run, trained_model)
     return replace(found, trained_model=trained_model)
+
+
+def _at_place(catalog: CatalogStore, request: AddVersion, said: Origin) -> Origin:
+    """What lies at a place of ours, which must be what others fetch: else it would prove nothing."""
+    place = request.place or ""
+    kind, _, public_id = place.partition("/")
+    if kind == "models":
+        trained = _trained(catalog, public_id)
+        found, kept = _of_trained_model(trained, catalog, request.prefix), trained.kept
+    else:
+        kept = catalog.kept(public_id)
+        if kept is None:
+            return said
+        files = catalog.files(place, request.prefix)
+        found = Origin(public_id, files=files, digest=_digest(files))
+    uri = request.location or request.source
+    if not leads_to(uri, place, request.prefix, kept):
+        owner = public_id if kind == "runs" else f"m-{public_id}"
+        wanted = f"{kind}:/{owner}/{request.prefix}".rstrip("/")
+        far = "" if is_ours(kept) else f": its experiment keeps files at {kept!r}"
+        raise Invalid(
+            f"{uri!r} does not lead to {request.prefix!r} in {place}{far}",
+            field="location" if request.location else "source",
+            fix=f"give {wanted} if the files are ours, and no place if they are elsewhere",
+        )
+    return found
 
 
 def _trained(catalog: CatalogStore, public_id: str) -> Any:
@@ -77,10 +102,15 @@ def _of_trained_model(trained: Any, catalog: CatalogStore, prefix: str) -> Origi
     )
 
 
-def _copied(row: Any) -> Origin:
+def _copied(row: Any, wanted: str) -> Origin:
+    """The same files, which are fetched from where they were."""
     files = msgspec.convert(row.files, list[FileEntry])
+    location = row.location or row.source
+    if not location and row.trained_model is not None:
+        known = leads_to(wanted, f"models/{row.trained_model}", "", "")
+        location = wanted if known else f"models:/m-{row.trained_model}"
     return Origin(
-        row.run, row.trained_model, files, row.digest, row.engine, row.task, row.signature
+        row.run, row.trained_model, files, row.digest, row.engine, row.task, row.signature, location
     )
 
 

@@ -75,4 +75,5 @@ def revoke_policy(work: Work, request: contract.NamePolicy) -> Policy:
 @performs(contract.list_policies)
 def list_policies(work: Work, request: contract.ListModels) -> list[Policy]:
     """Every policy."""
-    return PromotionStore(work.connection, work.workspace_id).policies()[: request.limit]
+    store = PromotionStore(work.connection, work.workspace_id)
+    return store.policies(work.actor.models)[: request.limit]

@@ -10,10 +10,16 @@ from typing import Literal
 Stage = Literal["development", "staging", "production", "archived"]
 Outcome = Literal["passed", "failed", "not_enough_data"]
 PromotionState = Literal[
-    "checking", "waiting", "promoted", "rejected", "withdrawn", "failed", "expired"
-]
-"""checking: its checks run; waiting: for approvals; failed: a check said no."""
+    "checking", "waiting", "promoted", "rejected", "withdrawn", "failed", "expired",
+    "overridden", "confirmed", "returned",
+]  # fmt: skip
+"""checking: its checks run; waiting: for approvals; failed: a check said no. overridden: it went past
+its gate by break-glass; confirmed: a second person stood by that; returned: nobody did in time."""
 OPEN_STATES: frozenset[str] = frozenset({"checking", "waiting"})
+UNDONE_STATES = OPEN_STATES | {"overridden"}
+"""Those that somebody still has to decide on."""
+VersionState = Literal["active", "blocked", "revoked"]
+"""blocked: held back until somebody lets it go; revoked: never to be used again."""
 EXPIRY = dt.timedelta(days=14)
 """A request that is not decided by then expires (NIST-style review periods are days, not months)."""
 
@@ -60,6 +66,11 @@ class Provenance:
     attested: bool
     missing: tuple[str, ...] = field(default=())
     """What a complete run has and this one lacks: data, code, environment."""
+
+
+def standing_blockers(name: str, state: str, reason: str) -> list[str]:
+    """Why a version may enter no stage and be given to nobody, whatever its checks say."""
+    return [] if state == "active" else [f"{name} is {state}: {reason}"]
 
 
 def applicable_suite(suites: Iterable[Suite], opened_at: dt.datetime) -> Suite | None:

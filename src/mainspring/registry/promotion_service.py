@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
-from mainspring.core.errors import Blocked, Conflict, Forbidden, Invalid
-from mainspring.core.event import Announcement
+from mainspring.core.errors import Conflict, Forbidden, Invalid
 from mainspring.core.ids import new_id
 from mainspring.core.operation import Done, Request
 from mainspring.core.work import Work, performs
 from mainspring.registry import contract
 from mainspring.registry.contract import Promotion
-from mainspring.registry.desk import Desk, suite_for
+from mainspring.registry.desk import Desk, refused_party, suite_for
+from mainspring.registry.override_service import come_back
 from mainspring.registry.promotion import (
     EXPIRY,
     OPEN_STATES,
@@ -127,22 +127,13 @@ def record_verdict(work: Work, request: contract.RecordVerdict) -> Promotion:
 def decide(work: Work, request: contract.Decide) -> Promotion:
     """Approve or reject: a person, not a party, and after the checks."""
     desk, row, version = _open_promotion(work, request.promotion)
-    if work.actor.kind != "person":
-        raise Blocked("only a person decides", [f"{work.actor.name!r} is a {work.actor.kind}"])
-    refusal = four_eyes(work.actor.name, desk.parties(row, version))
-    if refusal:
-        raise Blocked(
-            f"{work.actor.name!r} may not decide on {version.model}@{version.number}: "
-            f"{'; '.join(refusal)}",
-            refusal,
-            fix="ask a second person with the role approver",
-        )
+    refused_party(desk, row, version)
     if row.state == "checking" and request.decision == "approve":
         raise Conflict(
             "its checks are still running; approve when they are done", field="promotion"
         )
     suite = desk.promotions.suite_by_key(row.suite_id)
-    _add_decision(desk, row, request.decision, request.reason, desk.bound_to(row, version, suite))
+    desk.add_decision(row, request.decision, request.reason, desk.bound_to(row, version, suite))
     kind = "promotion.approved" if request.decision == "approve" else "promotion.rejected"
     desk.announce(kind, row, version, reason=request.reason)
     if request.decision == "reject":
@@ -150,19 +141,6 @@ def decide(work: Work, request: contract.Decide) -> Promotion:
     else:
         _advance(desk, row, version)
     return desk.shown(desk.promotions.promotion(request.promotion))
-
-
-def _add_decision(desk: Desk, row: Any, decision: str, reason: str, bound_to: str) -> None:
-    desk.promotions.add_approval(
-        {
-            "promotion_id": row.id,
-            "person": desk.work.actor.name,
-            "decision": decision,
-            "reason": reason,
-            "bound_to": bound_to,
-            "recorded_at": desk.work.now,
-        }
-    )
 
 
 def _advance(desk: Desk, row: Any, version: Any) -> None:
@@ -182,6 +160,7 @@ def _advance(desk: Desk, row: Any, version: Any) -> None:
     if row.policy is not None:
         _approve_by_policy(desk, row, version, bound)
     blockers = approval_blockers(rule, desk.promotions.approvals(row.id), bound)
+    blockers += desk.unsaid(version, row.stage)
     if blockers:
         if row.state == "checking":
             desk.promotions.set_state(row.id, "waiting")
@@ -241,20 +220,8 @@ def _promote(desk: Desk, row: Any, version: Any) -> None:
         version, row.stage, desk.work.actor.name, now, promotion_id=row.id
     )
     desk.promotions.set_state(row.id, "promoted", now)
-    desk.work.announce_fully(
-        Announcement(
-            kind="version.promoted",
-            subject_kind="version",
-            subject=f"{version.model}@{version.number}",
-            model=version.model,
-            facts={
-                "version": version.number,
-                "stage": row.stage,
-                "promotion": row.public_id,
-                "replaced": replaced,
-            },
-            digest_after=version.digest,
-        )
+    desk.announce_version(
+        "version.promoted", version, stage=row.stage, promotion=row.public_id, replaced=replaced
     )
 
 
@@ -278,7 +245,9 @@ def show_promotion(work: Work, request: contract.NamePromotion) -> Promotion:
 def list_promotions(work: Work, request: contract.ListPromotions) -> list[Promotion]:
     """Newest first."""
     desk = Desk(work)
-    rows = desk.promotions.promotions(request.model, request.limit, only_open=request.open)
+    rows = desk.promotions.promotions(
+        request.model, request.limit, work.actor.models, only_open=request.open
+    )
     return [desk.shown(row) for row in rows]
 
 
@@ -288,6 +257,9 @@ def expire_promotions(work: Work, request: Request) -> Done:
     desk = Desk(work)
     rows = desk.promotions.overdue(work.now)
     for row in rows:
+        if row.state == "overridden":
+            come_back(desk, row)
+            continue
         desk.promotions.set_state(row.id, "expired", work.now)
         desk.announce("promotion.expired", row, desk.registry.version_by_key(row.version_id))
     return Done(count=len(rows))

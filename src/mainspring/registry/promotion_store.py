@@ -3,18 +3,27 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import msgspec
-from sqlalchemy import Connection, Row, and_, insert, select, update
+from sqlalchemy import Connection, Row, insert, select, update
 
-from mainspring.administration.tables import grant_table, principal_table
-from mainspring.core.access import roles_permissions
+from mainspring.administration.actor_store import entitled
+from mainspring.administration.tables import principal_table
 from mainspring.core.errors import NotFound
+from mainspring.core.matching import fitting
+from mainspring.core.name_patterns import Patterns
 from mainspring.core.text import closest
 from mainspring.registry.contract import ApprovalRow, CheckSpec, Policy, SuiteRow, VerdictRow
-from mainspring.registry.promotion import OPEN_STATES, Approval, StandingPolicy, Suite, Verdict
+from mainspring.registry.promotion import (
+    OPEN_STATES,
+    UNDONE_STATES,
+    Approval,
+    StandingPolicy,
+    Suite,
+    Verdict,
+)
 from mainspring.registry.tables import (
     approval_table,
     model_table,
@@ -80,20 +89,25 @@ class PromotionStore:
             )
         ).first()
 
-    def promotions(self, model: str | None, limit: int, *, only_open: bool) -> list[Row[Any]]:
+    def promotions(
+        self, model: str | None, limit: int, patterns: Patterns = None, *, only_open: bool
+    ) -> list[Row[Any]]:
         """Requests, newest first."""
         query = (
             select(promotion_table)
             .join(version_table, version_table.c.id == promotion_table.c.version_id)
             .join(model_table, model_table.c.id == version_table.c.model_id)
-            .where(promotion_table.c.workspace_id == self._workspace_id)
+            .where(
+                promotion_table.c.workspace_id == self._workspace_id,
+                fitting(model_table.c.name, patterns, self._connection.dialect.name),
+            )
             .order_by(promotion_table.c.id.desc())
             .limit(limit)
         )
         if model is not None:
             query = query.where(model_table.c.name == model)
         if only_open:
-            query = query.where(promotion_table.c.state.in_(OPEN_STATES))
+            query = query.where(promotion_table.c.state.in_(UNDONE_STATES))
         return list(self._connection.execute(query).all())
 
     def last_promotion(self, version: int) -> Row[Any] | None:
@@ -105,13 +119,20 @@ class PromotionStore:
             .limit(1)
         ).first()
 
+    def open_of(self, version: int) -> list[Row[Any]]:
+        """The undecided requests for a version."""
+        query = select(promotion_table).where(
+            promotion_table.c.version_id == version, promotion_table.c.state.in_(OPEN_STATES)
+        )
+        return list(self._connection.execute(query))
+
     def overdue(self, now: dt.datetime) -> list[Row[Any]]:
-        """Undecided requests past their time."""
+        """Undecided requests, and overrides that nobody confirmed, past their time."""
         return list(
             self._connection.execute(
                 select(promotion_table).where(
                     promotion_table.c.workspace_id == self._workspace_id,
-                    promotion_table.c.state.in_(OPEN_STATES),
+                    promotion_table.c.state.in_(UNDONE_STATES),
                     promotion_table.c.expires_at <= now,
                 )
             )
@@ -180,29 +201,22 @@ class PromotionStore:
     def approvals(self, promotion: int) -> list[Approval]:
         """The decisions, with whether each person may still give one."""
         rows = self._approvals(promotion)
-        entitled = self._approvers({row.person for row in rows})
+        names = {row.person for row in rows}
+        able = entitled(self._connection, self._workspace_id, "approve", names)
         return [
-            Approval(row.person, row.decision == "approve", row.bound_to, row.person in entitled)
+            Approval(row.person, row.decision == "approve", row.bound_to, row.person in able)
             for row in rows
         ]
 
-    def _approvers(self, names: set[str]) -> set[str]:
-        rows = self._connection.execute(
-            select(principal_table.c.name, grant_table.c.role)
-            .join(
-                grant_table,
-                and_(
-                    grant_table.c.principal_id == principal_table.c.id,
-                    grant_table.c.workspace_id == self._workspace_id,
-                ),
-            )
-            .where(
-                principal_table.c.kind == "person",
-                principal_table.c.name.in_(names),
-                principal_table.c.disabled_at.is_(None),
-            )
+    def strangers(self, names: Sequence[str]) -> list[str]:
+        """Those of the names that no person has who can still sign in."""
+        query = select(principal_table.c.name).where(
+            principal_table.c.kind == "person",
+            principal_table.c.name.in_(names),
+            principal_table.c.disabled_at.is_(None),
         )
-        return {row.name for row in rows if "approve" in roles_permissions(frozenset({row.role}))}
+        known = set(self._connection.scalars(query)) if names else set()
+        return [name for name in names if name not in known]
 
     def add_policy(self, row: Mapping[str, Any]) -> None:
         """A proposed policy."""
@@ -223,15 +237,18 @@ class PromotionStore:
             update(policy_table).where(policy_table.c.id == key).values(**values)
         )
 
-    def policies(self) -> list[Policy]:
+    def policies(self, patterns: Patterns = None) -> list[Policy]:
         """Every policy."""
-        return [policy_of(row) for row in self._policies()]
+        return [policy_of(row) for row in self._policies(patterns)]
 
-    def _policies(self) -> list[Row[Any]]:
+    def _policies(self, patterns: Patterns = None) -> list[Row[Any]]:
         return list(
             self._connection.execute(
                 select(policy_table)
-                .where(policy_table.c.workspace_id == self._workspace_id)
+                .where(
+                    policy_table.c.workspace_id == self._workspace_id,
+                    fitting(policy_table.c.model, patterns, self._connection.dialect.name),
+                )
                 .order_by(policy_table.c.name)
             )
         )
@@ -256,6 +273,7 @@ def suite_row_of(row: Any) -> SuiteRow:
         digest=row.digest,
         checks=msgspec.convert(row.checks, list[CheckSpec]),
         approvals=row.approvals,
+        override_hours=row.override_hours,
         declared_by=row.declared_by,
         recorded_at=row.recorded_at,
     )

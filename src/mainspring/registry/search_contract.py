@@ -69,9 +69,9 @@ class SearchVersions(Request, frozen=True, kw_only=True):
 
 search_models = Operation(
     "model.search", "GET", "/search/models", SearchModels, Page[FoundModel],
-    allow="read", summary="Search models by name, time, tags.",
+    allow="read", summary="Search models by name, time, tags.", filtered=True,
 )  # fmt: skip
 search_versions = Operation(
     "model.search-versions", "GET", "/search/versions", SearchVersions, Page[FoundVersion],
-    allow="read", summary="Search versions by model, run, source, time, tags.",
+    allow="read", summary="Search versions by model, run, source, time, tags.", filtered=True,
 )  # fmt: skip

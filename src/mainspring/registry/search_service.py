@@ -18,7 +18,7 @@ from mainspring.registry.search_store import RegistrySearchStore
 @performs(search_contract.search_models)
 def search_models(work: Work, request: search_contract.SearchModels) -> Page[FoundModel]:
     """A page of models."""
-    store = RegistrySearchStore(work.connection, work.workspace_id)
+    store = RegistrySearchStore(work.connection, work.workspace_id, work.actor.models)
     slots = store.model_slots(parse_order(request.order_by, MODELS))
     comparisons = parse_filter(request.filter, MODELS)
     asked = _asked(request)
@@ -33,7 +33,7 @@ def search_models(work: Work, request: search_contract.SearchModels) -> Page[Fou
 @performs(search_contract.search_versions)
 def search_versions(work: Work, request: search_contract.SearchVersions) -> Page[FoundVersion]:
     """A page of versions."""
-    store = RegistrySearchStore(work.connection, work.workspace_id)
+    store = RegistrySearchStore(work.connection, work.workspace_id, work.actor.models)
     slots = store.version_slots(parse_order(request.order_by, VERSIONS))
     comparisons = parse_filter(request.filter, VERSIONS)
     asked = _asked(request)

@@ -20,7 +20,8 @@ from mainspring.core.clock import from_micros
 from mainspring.core.grammar import Comparison, Order
 from mainspring.core.keyset import Slot, Values, beyond, bytewise, order_of
 from mainspring.core.listed import among, as_object, keys_text
-from mainspring.core.matching import Matching, all_of, millis, number
+from mainspring.core.matching import Matching, all_of, fitting, millis, number
+from mainspring.core.name_patterns import Patterns
 from mainspring.core.prepared import Prepared
 from mainspring.registry.model import ModelKind
 from mainspring.registry.search_contract import FoundModel, FoundVersion
@@ -103,8 +104,11 @@ _LATEST = Prepared(select(*(_newest(stage) for stage in STAGES)).where(among(_M.
 class RegistrySearchStore:
     """Searches the models and versions of one workspace."""
 
-    def __init__(self, connection: Connection, workspace_id: int) -> None:
+    def __init__(
+        self, connection: Connection, workspace_id: int, patterns: Patterns = None
+    ) -> None:
         self._connection = connection
+        self._within = fitting(_M.name, patterns, connection.dialect.name)
         self._workspace_id = workspace_id
         self._matching = Matching(connection.dialect.name)
 
@@ -143,7 +147,7 @@ class RegistrySearchStore:
         limit: int,
     ) -> list[tuple[int, Values]]:
         """The keys of at most so many models after the one with the values, each with its own."""
-        conditions = [_M.workspace_id == self._workspace_id, _M.kind == kind]
+        conditions = [_M.workspace_id == self._workspace_id, _M.kind == kind, self._within]
         conditions += [
             millis(_MODEL_TIMES[one.key], one)
             if one.key in _MODEL_TIMES
@@ -165,7 +169,8 @@ class RegistrySearchStore:
     ) -> list[tuple[int, Values]]:
         """The keys of at most so many versions after the one with the values, each with its own."""
         conditions = [
-            _M.workspace_id == self._workspace_id, _M.kind == kind, _V.deleted_at.is_(None)
+            _M.workspace_id == self._workspace_id, _M.kind == kind, self._within,
+            _V.deleted_at.is_(None),
         ]  # fmt: skip
         conditions += [
             self._version_attribute(one) for one in comparisons if one.kind == "attribute"

@@ -15,10 +15,13 @@ from mainspring.core.event_log import event_table
 from mainspring.core.ids import checked_alias
 from mainspring.core.work import Work, performs
 from mainspring.registry import contract
+from mainspring.registry.catalog_store import CatalogStore
 from mainspring.registry.contract import Lineage
 from mainspring.registry.model import Model, ModelVersion
 from mainspring.registry.promotion_store import PromotionStore
-from mainspring.registry.store import RegistryStore, checked_move
+from mainspring.registry.protection import checked_free
+from mainspring.registry.registration import held_to_requirements
+from mainspring.registry.store import RegistryStore, checked_move, checked_standing
 from mainspring.tracking.contract import TrainedModel
 from mainspring.tracking.dataset_store import DatasetStore
 from mainspring.tracking.model_store import ModelStore
@@ -34,7 +37,7 @@ def _store(work: Work) -> RegistryStore:
 @performs(contract.list_models)
 def list_models(work: Work, request: contract.ListModels) -> list[Model]:
     """Models by name."""
-    return _store(work).models(request.limit)
+    return _store(work).models(request.limit, work.actor.models)
 
 
 @performs(contract.show_model)
@@ -52,7 +55,16 @@ def describe_model(work: Work, request: contract.DescribeModel) -> Model:
     """Change what is said of it; lowering the risk tier takes someone who may approve."""
     store = _store(work)
     row = store.model_row(request.model)
-    names = ("owner", "team", "risk_tier", "description")
+    people = [*([request.owner] if request.owner else []), *(request.on_call or [])]
+    strangers = PromotionStore(work.connection, work.workspace_id).strangers(people)
+    if strangers:
+        raise NotFound(
+            f"nobody here is called {strangers[0]!r}; owners and those on call are people "
+            "who can sign in",
+            field="owner" if strangers[0] == request.owner else "on_call",
+            fix=f"mainspring people add {strangers[0]}",
+        )
+    names = ("owner", "team", "on_call", "escalation", "risk_tier", "description")
     values = {name: value for name in names if (value := getattr(request, name)) is not None}
     tiers = ("low", "medium", "high")
     if tiers.index(values.get("risk_tier", row.risk_tier)) < tiers.index(row.risk_tier):
@@ -83,6 +95,7 @@ def register_version(work: Work, request: contract.RegisterVersion) -> ModelVers
     known = store.trained_as(request.model, request.trained_model)
     if known is not None and known.digest == trained[0].digest:
         return store.version_of(known)
+    held_to_requirements(work, request.model, trained[0].run)
     model = store.find_model(request.model)
     if model is None:
         key = store.add_model(request.model, work.actor.name, work.now)
@@ -96,6 +109,7 @@ def register_version(work: Work, request: contract.RegisterVersion) -> ModelVers
         key = model.id
         store.update_model(key, {"updated_at": work.now})
     _add_version(work, store, key, request, trained[0])
+    CatalogStore(work.connection, work.workspace_id).freeze(f"models/{trained[0].id}", "")
     return store.version_of(store.trained_as(request.model, request.trained_model))
 
 
@@ -200,6 +214,9 @@ def set_alias(work: Work, request: contract.SetAlias) -> Model:
     # A prompt has no stages, so that no alias of it can be taken for one.
     if version.model_kind != "prompt" or request.alias.lower() not in STAGES:
         checked_alias(request.alias)
+    if version.model_kind != "prompt":
+        checked_free(work, request.model, request.alias)
+    checked_standing(version)
     store.set_alias(version.model_id, request.alias, request.version)
     work.announce(
         "alias.set",
@@ -217,6 +234,7 @@ def drop_alias(work: Work, request: contract.DropAlias) -> Model:
     """Forget the alias."""
     store = _store(work)
     model = store.model_row(request.model)
+    checked_free(work, request.model, request.alias)
     if not store.drop_alias(model.id, request.alias):
         raise NotFound(f"model {request.model!r} has no alias {request.alias!r}", field="alias")
     work.announce(
@@ -301,4 +319,7 @@ def _causes(work: Work, event: str | None) -> list[str]:
 
 def suite_digest(request: contract.DeclareSuite) -> str:
     """What binds a suite's content."""
-    return digest_of(msgspec.json.encode(request, order="deterministic"))
+    content = msgspec.to_builtins(request)
+    if content["override_hours"] is None:  # as it was before there was such a thing
+        del content["override_hours"]
+    return digest_of(msgspec.json.encode(content, order="deterministic"))

@@ -9,14 +9,19 @@ from typing import Any
 import msgspec
 from sqlalchemy import Connection, Row, bindparam, delete, func, insert, select, update
 
-from mainspring.core.errors import Conflict, NotFound
+from mainspring.core.errors import Blocked, Conflict, NotFound
+from mainspring.core.matching import fitting
+from mainspring.core.name_patterns import Patterns
 from mainspring.core.signature import Signature
 from mainspring.core.text import closest
 from mainspring.registry.model import Model, ModelKind, ModelVersion
+from mainspring.registry.promotion import standing_blockers
+from mainspring.registry.protection_store import ProtectionStore
 from mainspring.registry.tables import (
     alias_table,
     model_table,
     model_tag_table,
+    promotion_table,
     stage_table,
     version_table,
     version_tag_table,
@@ -35,6 +40,7 @@ _VERSIONS = (
         model_table.c.name.label("model"),
         model_table.c.risk_tier,
         model_table.c.kind.label("model_kind"),
+        model_table.c.owner,
     )
     .join(model_table, model_table.c.id == version_table.c.model_id)
     .where(model_table.c.workspace_id == bindparam("workspace"))
@@ -103,6 +109,8 @@ class RegistryStore:
                 kind=kind,
                 owner=owner,
                 team="",
+                on_call=[],
+                escalation="",
                 risk_tier="low",
                 description=said,
                 recorded_at=now,
@@ -117,11 +125,14 @@ class RegistryStore:
             update(model_table).where(model_table.c.id == key).values(**values)
         )
 
-    def models(self, limit: int) -> list[Model]:
+    def models(self, limit: int, patterns: Patterns = None) -> list[Model]:
         """Models by name, with what is in production."""
         rows = self._connection.execute(
             select(model_table)
-            .where(model_table.c.workspace_id == self._workspace_id)
+            .where(
+                model_table.c.workspace_id == self._workspace_id,
+                fitting(model_table.c.name, patterns, self._connection.dialect.name),
+            )
             .order_by(model_table.c.name)
             .limit(limit)
         )
@@ -136,10 +147,13 @@ class RegistryStore:
             kind=row.kind,
             owner=row.owner,
             team=row.team,
+            on_call=row.on_call,
+            escalation=row.escalation,
             risk_tier=row.risk_tier,
             description=row.description,
             versions=self.next_number(row.id) - 1,
             production=None if production is None else production.number,
+            unconfirmed=None if production is None else self._override(production, "production"),
             aliases=self.aliases(row.id),
             tags={tag.key: tag.value for tag in tags},
             recorded_at=row.recorded_at,
@@ -239,6 +253,51 @@ class RegistryStore:
         query = select(table.c.id).where(same, table.c.promotion_id.is_not(None)).limit(1)
         return self._connection.execute(query).first() is not None
 
+    def admitted(self, version: Row[Any], stage: str) -> bool:
+        """Whether a version is in the stage by its gate, or past it until that is confirmed."""
+        return self.passed_into(version.id, stage) or self._override(version, stage) is not None
+
+    def _override(self, version: Row[Any], stage: str) -> str | None:
+        table = promotion_table
+        query = select(table.c.public_id).where(
+            table.c.version_id == version.id, table.c.stage == stage, table.c.state == "overridden"
+        )
+        return self._connection.scalars(query.limit(1)).first()
+
+    def prove(self, version: int, stage: str, promotion: int) -> None:
+        """Count the version's last move into the stage as one through its gate."""
+        table = stage_table
+        last = select(func.max(table.c.id)).where(
+            table.c.version_id == version, table.c.stage == stage
+        )
+        self._connection.execute(
+            update(table).where(table.c.id == last.scalar_subquery()).values(promotion_id=promotion)
+        )
+
+    def passed(self, model: str, stage: str) -> list[Row[Any]]:
+        """The versions that passed the stage's gate and may be used, the last to enter it first."""
+        entered = (
+            select(stage_table.c.version_id, func.max(stage_table.c.id).label("last"))
+            .where(stage_table.c.stage == stage, stage_table.c.promotion_id.is_not(None))
+            .group_by(stage_table.c.version_id)
+            .subquery()
+        )
+        query = (
+            _OF_MODEL.join(entered, entered.c.version_id == version_table.c.id)
+            .where(version_table.c.state == "active")
+            .order_by(None)
+            .order_by(entered.c.last.desc())
+        )
+        given = {"workspace": self._workspace_id, "model": model}
+        return list(self._connection.execute(query, given).all())
+
+    def set_state(self, version: int, state: str, reason: str, at: dt.datetime) -> None:
+        """Block a version, let it go or revoke it."""
+        values = {"state": state, "state_reason": reason, "updated_at": at}
+        self._connection.execute(
+            update(version_table).where(version_table.c.id == version).values(values)
+        )
+
     def move(
         self, version: Row[Any], stage: str, by: str, at: dt.datetime, **more: Any
     ) -> int | None:
@@ -255,12 +314,24 @@ class RegistryStore:
             )
             values = {"version_id": key, "stage": target, "by": by, "recorded_at": at, **more}
             self._connection.execute(insert(stage_table).values(values))
+        for alias in ProtectionStore(self._connection, self._workspace_id).following(stage):
+            self.set_alias(version.model_id, alias, version.number)
         self.update_model(version.model_id, {"updated_at": at})
         return None if before is None or before.id == version.id else int(before.number)
 
 
+def checked_standing(version: Any) -> None:
+    """Refuse what gives a version to somebody while it is blocked, or once it is revoked."""
+    name = f"{version.model}@{version.number}"
+    reasons = standing_blockers(name, version.state, version.state_reason)
+    if reasons:
+        fix = f"mainspring model unblock {name}" if version.state == "blocked" else None
+        raise Blocked(reasons[0], reasons, field="version", fix=fix)
+
+
 def checked_move(version: Any, stage: str) -> None:
     """Refuse to move a version where it is, or out of production with nothing in its place."""
+    checked_standing(version)
     if version.stage == stage:
         raise Conflict(f"{version.model}@{version.number} is in {stage} already", field="version")
     if version.stage == "production":
@@ -276,6 +347,8 @@ def _version_of(row: Any, tags: dict[str, str], aliases: list[str]) -> ModelVers
         model=row.model,
         version=row.number,
         stage=row.stage,
+        state=row.state,
+        state_reason=row.state_reason,
         digest=row.digest,
         engine=row.engine,
         task=row.task,

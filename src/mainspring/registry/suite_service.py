@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import msgspec
 
 from mainspring.core.errors import Conflict, Invalid
@@ -21,6 +23,46 @@ from mainspring.registry.store import RegistryStore
 def declare_suite(work: Work, request: contract.DeclareSuite) -> SuiteRow:
     """Record the suite with the server's time; what is the newest already is not repeated."""
     checked_alias_free(request.model)
+    names = _checked_names(request)
+    store = PromotionStore(work.connection, work.workspace_id)
+    digest = suite_digest(request)
+    newest = store.suite_rows(request.model, request.stage)[:1]
+    _held_to_approvers(work, request, newest)
+    if not newest:
+        _refuse_too_late(work, request)
+    if not newest or newest[0].digest != digest:
+        store.add_suite(
+            {
+                "model": request.model,
+                "stage": request.stage,
+                "digest": digest,
+                "checks": msgspec.to_builtins(request.checks),
+                "approvals": request.approvals,
+                "override_hours": request.override_hours,
+                "declared_by": work.actor.name,
+                "recorded_at": work.now,
+            }
+        )
+        work.announce_fully(
+            Announcement(
+                kind="suite.declared",
+                subject_kind="suite",
+                subject=f"{request.model}/{request.stage}",
+                model=request.model,
+                facts={
+                    "checks": names,
+                    "approvals": request.approvals,
+                    "override_hours": request.override_hours,
+                },
+                digest_before=newest[0].digest if newest else None,
+                digest_after=digest,
+            )
+        )
+    return suite_row_of(store.suite_rows(request.model, request.stage)[0])
+
+
+def _checked_names(request: contract.DeclareSuite) -> list[str]:
+    """The names of checks that there are, each once, with parameters that they take."""
     names = [check.name for check in request.checks]
     if len(set(names)) < len(names):
         raise Invalid("a suite names each check once", field="checks")
@@ -34,37 +76,17 @@ def declare_suite(work: Work, request: contract.DeclareSuite) -> SuiteRow:
             )
     for check in request.checks:
         _read_parameters(check)
-    store = PromotionStore(work.connection, work.workspace_id)
-    digest = suite_digest(request)
-    newest = store.suite_rows(request.model, request.stage)[:1]
+    return names
+
+
+def _held_to_approvers(work: Work, request: contract.DeclareSuite, newest: list[Any]) -> None:
+    """Whoever makes the gate easier to pass has to be one who may approve."""
     if request.stage == "production" and request.approvals < (newest[0].approvals if newest else 1):
         work.actor.require("approve", "asking for fewer approvals than before")
-    if not newest:
-        _refuse_too_late(work, request)
-    if not newest or newest[0].digest != digest:
-        store.add_suite(
-            {
-                "model": request.model,
-                "stage": request.stage,
-                "digest": digest,
-                "checks": msgspec.to_builtins(request.checks),
-                "approvals": request.approvals,
-                "declared_by": work.actor.name,
-                "recorded_at": work.now,
-            }
-        )
-        work.announce_fully(
-            Announcement(
-                kind="suite.declared",
-                subject_kind="suite",
-                subject=f"{request.model}/{request.stage}",
-                model=request.model,
-                facts={"checks": names, "approvals": request.approvals},
-                digest_before=newest[0].digest if newest else None,
-                digest_after=digest,
-            )
-        )
-    return suite_row_of(store.suite_rows(request.model, request.stage)[0])
+    if request.override_hours is not None and (
+        not newest or newest[0].override_hours != request.override_hours
+    ):
+        work.actor.require("approve", "allowing a way past the gate")
 
 
 def _refuse_too_late(work: Work, request: contract.DeclareSuite) -> None:

@@ -25,6 +25,9 @@ model_table = Table(
     Column("kind", Text, nullable=False, server_default="model"),
     Column("owner", Text, nullable=False),
     Column("team", Text, nullable=False),
+    # People by their names, who is asked first coming first; and whom to call when none answers.
+    Column("on_call", Json, nullable=False, server_default="[]"),
+    Column("escalation", Text, nullable=False, server_default=""),
     Column("risk_tier", Text, nullable=False),
     Column("description", Text, nullable=False),
     Column("recorded_at", Moment, nullable=False),
@@ -46,6 +49,8 @@ version_table = Table(
     Column("model_id", Key, ForeignKey("model.id"), nullable=False),
     Column("number", Integer, nullable=False),
     Column("stage", Text, nullable=False),
+    Column("state", Text, nullable=False, server_default="active"),
+    Column("state_reason", Text, nullable=False, server_default=""),
     # NULL if its files are not ours: such a version is known, and cannot be promoted or deployed.
     Column("digest", Text),
     Column("engine", Text, nullable=False),
@@ -97,6 +102,8 @@ suite_table = Table(
     Column("digest", Text, nullable=False),
     Column("checks", Json, nullable=False),
     Column("approvals", Integer, nullable=False),
+    # NULL if nothing leads past the gate.
+    Column("override_hours", Integer),
     Column("declared_by", Text, nullable=False),
     Column("recorded_at", Moment, nullable=False),
     Index("ix_suite_model", "workspace_id", "model", "stage"),
@@ -185,3 +192,37 @@ for _table in (model_tag_table, version_tag_table):
     Index(f"ix_{_table.name}_beginning", _table.c.key, func.left(_table.c.value, 200)).ddl_if(
         dialect="postgresql"
     )
+protected_alias_table = Table(
+    # An alias that follows a stage of every model: nobody sets it, promotions move it.
+    "protected_alias",
+    metadata,
+    Column("workspace_id", Key, ForeignKey("workspace.id"), primary_key=True),
+    Column("alias", Text, primary_key=True),
+    Column("stage", Text, nullable=False),
+    Column("set_by", Text, nullable=False),
+    Column("recorded_at", Moment, nullable=False),
+    sqlite_with_rowid=False,
+)
+field_table = Table(
+    # What a workspace wants said of its models and versions; the values are tags.
+    "model_field",
+    metadata,
+    Column("workspace_id", Key, ForeignKey("workspace.id"), primary_key=True),
+    Column("of", Text, primary_key=True),
+    Column("name", Text, primary_key=True),
+    Column("type", Text, nullable=False),
+    Column("choices", Json, nullable=False),
+    Column("required", Boolean, nullable=False),
+    Column("set_by", Text, nullable=False),
+    Column("recorded_at", Moment, nullable=False),
+    sqlite_with_rowid=False,
+)
+registration_policy_table = Table(
+    # What a run must have recorded before a model of it may be registered. No row asks for nothing.
+    "registration_policy",
+    metadata,
+    Column("workspace_id", Key, ForeignKey("workspace.id"), primary_key=True),
+    Column("require", Json, nullable=False),
+    Column("set_by", Text, nullable=False),
+    Column("recorded_at", Moment, nullable=False),
+)

@@ -6,6 +6,7 @@ import datetime as dt
 import importlib
 import importlib.util
 import sys
+import tempfile
 import traceback
 from collections.abc import Callable
 from pathlib import Path
@@ -18,9 +19,14 @@ from mainspring.core.errors import Blocked, Conflict, Invalid, NotFound
 from mainspring.core.event import Event
 from mainspring.core.ids import derived_id
 from mainspring.core.operation import FileClient
+from mainspring.datasets.storage import read_rows
 from mainspring.deployment import contract as deployment
 from mainspring.deployment.contract import NameDeployment
 from mainspring.monitoring.labelled import labelled_rows
+from mainspring.recording.capture import Entry
+from mainspring.recording.opening import Opening, Surface, open_run
+from mainspring.recording.run import Run
+from mainspring.recording.watching import Watching
 from mainspring.registry import contract as registry
 from mainspring.registry.contract import RegisterVersion, RequestPromotion, Resolve
 from mainspring.retraining import contract
@@ -33,9 +39,7 @@ from mainspring.retraining.contract import (
 )
 from mainspring.tracking import contract as tracking
 from mainspring.tracking.contract import FinishRun, NameRun, TrainedModel
-from mainspring.tracking.dataset import read_rows
 from mainspring.tracking.files import fetched
-from mainspring.tracking.recording import Run, open_run
 
 Recipe = Callable[[Run, pa.Table], None]
 MAX_RUNS = 20
@@ -55,7 +59,12 @@ def train(client: FileClient, event: Event) -> None:
     request = RegisterVersion(
         model=retraining.model, trained_model=trained.id, description=retraining.reason[:1000]
     )
-    version = client.call(registry.register_version, request).version
+    try:
+        version = client.call(registry.register_version, request).version
+    except Blocked as refusal:
+        # A training of ours is held to what the workspace asks of any.
+        _advance(client, retraining, state="refused", outcome=refusal.message[:2000])
+        return
     _advance(client, retraining, state="validating", version=version)
     named = NameRetraining(retraining=retraining.id)
     if client.call(contract.show_retraining, named).state != "validating":
@@ -92,8 +101,7 @@ def _trained(
     try:
         recipe, source = load_recipe(client, policy)
         rows = training_rows(client, retraining, policy)
-        run = open_run(
-            client,
+        opening = Opening(
             name=f"{retraining.model} retraining",
             experiment=retraining.model,
             config={
@@ -101,13 +109,18 @@ def _trained(
                 "training_days": policy.training_days,
                 "recipe": policy.recipe,
             },
-            run_id=run_id,
-            entry=(source, [policy.recipe]),
+            tags={"retraining": retraining.id, "reason": retraining.reason[:1000]},
+            id=run_id,
+            entry=Entry(source, [policy.recipe]),
+            watching=Watching(console=False),
+            strict=True,
         )
-        _advance(client, retraining, state="training", run=run_id)
-        with run:
-            run.set_tags({"retraining": retraining.id, "reason": retraining.reason[:1000]})
-            recipe(run, rows)
+        with tempfile.TemporaryDirectory() as spool:
+            surface = Surface(client=client, spool=Path(spool))
+            with open_run(surface, opening) as run:
+                run.flush()
+                _advance(client, retraining, state="training", run=run_id)
+                recipe(run, rows)
     except Exception as error:  # noqa: BLE001  a recipe is foreign code
         traceback.print_exc()
         outcome = f"{type(error).__name__}: {error}"[:2000]

@@ -120,6 +120,7 @@ class RunDataset(msgspec.Struct, frozen=True, kw_only=True):
     schema: str | None
     profile: str | None
     file: str | None
+    split: str
     tags: dict[str, str]
     recorded_at: dt.datetime
 
@@ -393,5 +394,5 @@ restore_run = Operation(
 )  # fmt: skip
 sweep_runs = Operation(
     "runs.sweep", "POST", "/runs/sweep", Request, Done,
-    allow="operate", summary="Mark silent runs as crashed.", repeatable=True,
+    allow="log", summary="Mark silent runs as crashed.", repeatable=True,
 )  # fmt: skip

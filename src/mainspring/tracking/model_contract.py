@@ -21,6 +21,8 @@ ModelTags = Annotated[
     msgspec.Meta(max_length=1000),
 ]
 Way = Literal["input", "output"]
+Task = Literal["", "binary", "multiclass", "regression"]
+"""What it predicts; empty if its training did not say."""
 
 
 class LogModel(Request, frozen=True, kw_only=True):
@@ -29,8 +31,12 @@ class LogModel(Request, frozen=True, kw_only=True):
     run: Id
     id: Id
     name: Name
-    engine: Name
-    task: Literal["binary", "regression"]
+    engine: Annotated[str, msgspec.Meta(max_length=250, pattern=PLAIN)] = ""
+    """Which of our engines loads it; empty if none does: it can be registered, and not served."""
+    type: Text = ""
+    """The library that made it, as its users call it."""
+    task: Task = ""
+    params: ModelParams = {}
     signature: Signature
     files: Annotated[list[FileEntry], msgspec.Meta(min_length=1, max_length=10_000)]
 

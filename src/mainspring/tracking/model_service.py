@@ -32,9 +32,10 @@ def _runs(work: Work) -> TrackingStore:
 def log_model(work: Work, request: contract.LogModel) -> TrainedModel:
     """Record the model with a digest over all its files."""
     store = _store(work)
-    run = still_open(work, _runs(work), request.run)
+    run = writable(work, _runs(work), request.run)
     if store.find(request.id, deleted=True):
         return store.trained(public_id=request.id, deleted=True)[0]
+    still_open(work, _runs(work), request.run)
     stored(work, "files", *(file.digest for file in request.files))
     store.add_trained(
         {
@@ -43,13 +44,13 @@ def log_model(work: Work, request: contract.LogModel) -> TrainedModel:
             "run_id": run.id,
             "name": request.name,
             "state": "ready",
-            "type": "",
+            "type": request.type,
             "engine": request.engine,
             "task": request.task,
             "digest": _digest(request.files),
             "signature": msgspec.to_builtins(request.signature),
             "files": msgspec.to_builtins(request.files),
-            "params": {},
+            "params": request.params,
             "recorded_at": work.now,
             "updated_at": work.now,
         }

@@ -10,7 +10,7 @@ from mainspring.core.blobs import canonical_json, digest_of
 
 RunStatus = Literal["running", "scheduled", "finished", "failed", "killed", "crashed"]
 FINAL: frozenset[str] = frozenset({"finished", "failed", "killed"})
-HEARTBEAT_TIMEOUT = dt.timedelta(seconds=60)
+HEARTBEAT_TIMEOUT = dt.timedelta(seconds=45)
 """A running run that was not heard of for this long is `crashed`; a heartbeat makes it run again."""
 
 

@@ -45,6 +45,7 @@ ARTIFACT_URI: ColumnElement[str] = (
 TEXTS: dict[str, ColumnElement[str]] = {
     "run_id": _R.public_id,
     "run_name": _R.name,
+    "parent_run_id": _R.parent,
     "user_id": _R.user,
     "status": _R.status,
     "artifact_uri": ARTIFACT_URI,

@@ -63,6 +63,20 @@ class SearchRuns(Request, frozen=True, kw_only=True):
     """The token of the page before."""
 
 
+class CountRuns(Request, frozen=True, kw_only=True):
+    """The same question, when only the number of its runs matters."""
+
+    experiments: Words = []
+    filter: Filter = ""
+    view: View = "active"
+
+
+class Counted(msgspec.Struct, frozen=True, kw_only=True):
+    """How many there are, exactly."""
+
+    count: int
+
+
 class SearchExperiments(Request, frozen=True, kw_only=True):
     """Experiments that fit a filter; without an order, the newest first."""
 
@@ -93,6 +107,10 @@ class SearchTrainedModels(Request, frozen=True, kw_only=True):
 search_runs = Operation(
     "runs.search", "GET", "/search/runs", SearchRuns, Page[FoundRun],
     allow="read", summary="Search runs by metrics, parameters, tags, attributes.",
+)  # fmt: skip
+count_runs = Operation(
+    "runs.count", "GET", "/search/run-count", CountRuns, Counted,
+    allow="read", summary="Count the runs that a search would find.",
 )  # fmt: skip
 find_run = Operation(
     "runs.find", "GET", "/search/runs/{run}", NameRun, FoundRun,

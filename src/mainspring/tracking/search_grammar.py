@@ -36,6 +36,7 @@ RUNS = Grammar(
     attributes={
         "run_id": LISTS,
         "run_name": LISTS,
+        "parent_run_id": LISTS,
         "user_id": LISTS,
         "status": LISTS,
         "artifact_uri": LISTS,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from mainspring.core.errors import Invalid, NotFound
+from mainspring.core.errors import Invalid
 from mainspring.core.filters import parse_filter
 from mainspring.core.keyset import Values, read_token, write_token
 from mainspring.core.operation import Page
@@ -21,9 +21,10 @@ from mainspring.tracking.model_search_store import (
     ModelSearchStore,
     OnDataset,
 )
-from mainspring.tracking.search_contract import FoundRun
+from mainspring.tracking.search_contract import Counted, FoundRun
 from mainspring.tracking.search_grammar import EXPERIMENTS, RUNS, TRAINED_MODELS
 from mainspring.tracking.search_store import Question, SearchStore
+from mainspring.tracking.store import no_run
 
 
 def _asked(experiments: Sequence[str], rules: object, order: object) -> dict[str, object]:
@@ -52,13 +53,24 @@ def search_runs(work: Work, request: search_contract.SearchRuns) -> Page[FoundRu
     )
 
 
+@performs(search_contract.count_runs)
+def count_runs(work: Work, request: search_contract.CountRuns) -> Counted:
+    """How many runs all pages of the search would have together."""
+    store = SearchStore(work.connection, work.workspace_id)
+    comparisons = parse_filter(request.filter, RUNS)
+    scope = store.scope(request.experiments, request.view)
+    if scope is None:
+        return Counted(count=0)
+    return Counted(count=store.count(Question(scope, comparisons, [])))
+
+
 @performs(search_contract.find_run)
 def find_run(work: Work, request: NameRun) -> FoundRun:
     """One run as searches tell of it."""
     store = FoundRunStore(work.connection, work.workspace_id)
     key = store.key(request.run)
     if key is None:
-        raise NotFound(f"no run {request.run!r} in this workspace", field="run")
+        raise no_run(request.run)
     return store.runs([key])[0]
 
 

@@ -107,6 +107,10 @@ class SearchStore:
                 break
         return found
 
+    def count(self, question: Question) -> int:
+        """How many runs fit, on whatever page."""
+        return _Search(self._connection, question, None, self._effort).count()
+
 
 class _Search:
     """One question, and the way in which it is answered."""
@@ -150,6 +154,17 @@ class _Search:
             yield from self._in_order(orders[0])
             return
         yield self._from_runs(leading=True), None
+
+    def count(self) -> int:
+        """How many runs there are on all pages."""
+        groups = self._conditions.groups
+        if any(group.impossible for group in groups):
+            return 0
+        self._counts = {group: self._count(group) for group in groups if not group.absent}
+        leading = not self._conditions.names_runs
+        conditions = [*self._scope.conditions(leading=leading), *self._rest(())]
+        start = self._sorting.joined(run_table)
+        return self._number(select(func.count()).select_from(start).where(all_of(conditions)))
 
     def _few_runs(self) -> bool:
         owner = self._scope.conditions(leading=True)[0]

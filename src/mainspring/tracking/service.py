@@ -275,7 +275,9 @@ def _metric(work: Work, run: str, key: str) -> tuple[MetricStore, int, MetricRow
     run_key = _store(work).head(run).id
     found = metrics.metric(run_key, key)
     if found is None:
-        raise NotFound(f"run {run} has no metric {key!r}", field="key")
+        raise NotFound(
+            f"run {run} has no metric {key!r}", field="key", fix=f"mainspring runs show {run}"
+        )
     return metrics, run_key, found
 
 

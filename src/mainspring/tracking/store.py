@@ -69,6 +69,13 @@ _PUT_TAG = Prepared(
 )
 
 
+def no_run(public_id: str) -> NotFound:
+    """The error for a run that is not here."""
+    return NotFound(
+        f"no run {public_id!r} in this workspace", field="run", fix="mainspring runs list"
+    )
+
+
 class TrackingStore:
     """Runs of one workspace."""
 
@@ -116,7 +123,7 @@ class TrackingStore:
         """The run's row; raises if there is none."""
         row = self.find_run(public_id)
         if row is None:
-            raise NotFound(f"no run {public_id!r} in this workspace", field="run")
+            raise no_run(public_id)
         return row
 
     def update_run(self, key: int, **values: Any) -> None:
@@ -196,7 +203,7 @@ class TrackingStore:
         """What logging has to know of a run; raises if there is none."""
         row = _HEAD.row(self._connection, self._workspace_id, public_id)
         if row is None:
-            raise NotFound(f"no run {public_id!r} in this workspace", field="run")
+            raise no_run(public_id)
         return RunHead(*row)
 
     def heard_of(self, run: int, at: dt.datetime) -> None:

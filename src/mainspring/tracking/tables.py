@@ -72,6 +72,8 @@ run_table = Table(
     Column("config", Json, nullable=False),
     Column("code", Json, nullable=False),
     Column("environment", Json, nullable=False),
+    # Configuration and code as its client digested them: equal ones tried the same thing.
+    Column("setup", Text),
     UniqueConstraint("workspace_id", "public_id"),
     Index("ix_run_newest", "workspace_id", "id"),
     Index("ix_run_started", "workspace_id", "started_at"),
@@ -176,6 +178,8 @@ run_dataset_table = Table(
     Column("dataset_id", Key, ForeignKey("dataset.id"), primary_key=True),
     Column("role", Text, primary_key=True),
     Column("tags", Json, nullable=False, server_default="{}"),
+    # Which part of the data it is, in the words of its users: "train", "fold 3", "2013-Q1".
+    Column("split", Text, nullable=False, server_default=""),
     Index("ix_run_dataset_dataset_id", "dataset_id"),
 )
 artifact_table = Table(
@@ -261,6 +265,7 @@ for _name, _column, _key in (
     ("run_parent", run_table.c.parent, run_table.c.parent),
     ("run_deleted", run_table.c.deleted_at, run_table.c.id),
     ("run_collected", run_table.c.collected_at, run_table.c.id),
+    ("run_setup", run_table.c.setup, run_table.c.setup),
     ("trained_model_deleted", trained_model_table.c.deleted_at, trained_model_table.c.id),
 ):
     Index(

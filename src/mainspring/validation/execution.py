@@ -13,6 +13,8 @@ from mainspring.core.errors import Conflict, Invalid, MainspringError, NotFound
 from mainspring.core.event import Event
 from mainspring.core.operation import FileClient
 from mainspring.core.plugins import plug
+from mainspring.datasets.inputs import event_micros, to_inputs
+from mainspring.datasets.storage import read_rows
 from mainspring.engines.engine import LoadedModel, load_model
 from mainspring.registry import contract as registry
 from mainspring.registry.contract import (
@@ -27,7 +29,6 @@ from mainspring.registry.contract import (
 from mainspring.registry.model import ModelVersion
 from mainspring.tracking import contract as tracking
 from mainspring.tracking.contract import NameRun, RunDataset
-from mainspring.tracking.dataset import event_micros, read_rows, to_inputs
 from mainspring.tracking.files import fetched, fetched_folder
 from mainspring.validation.check import Check, Evidence, Finding, LabelledRows
 from mainspring.validation.profile import build_profile

@@ -7,8 +7,9 @@ from urllib.parse import quote
 import pytest
 
 from mainspring.interfaces.mlflow_api.files import disposition
-from mainspring.interfaces.mlflow_api.paths import located, proxied, safe_path
+from mainspring.interfaces.mlflow_api.paths import proxied, safe_path
 from mainspring.tracking import contract as tracking
+from mainspring.tracking.place import located
 from tests.house import Clients
 from tests.interfaces.mlflow_api.wire import (
     AJAX,

@@ -8,7 +8,7 @@ from mainspring.core.home import Home
 from mainspring.core.settings import Settings, read_variable
 from mainspring.interfaces.cli.connection import chosen_home
 from mainspring.interfaces.cli.frame import Command, Group, chosen
-from mainspring.interfaces.cli.loading import DATABASE, MIGRATE, load
+from mainspring.interfaces.cli.loading import AUDIT, DATABASE, MIGRATE, load
 from mainspring.interfaces.cli.output import show_json
 
 
@@ -31,11 +31,18 @@ def migrate(database: str | None) -> None:
 
 
 class Admin(Group):
-    """The commands of this module."""
+    """The commands of this module, and those about the log of events."""
 
     def get_command(self, _ctx: click.Context, cmd_name: str) -> click.Command | None:
         """The command of the name."""
+        if cmd_name == "audit":
+            audit: click.Command = load(AUDIT)
+            return audit
         return {"migrate": migrate}.get(cmd_name)
 
 
-admin = Admin("admin", {"migrate": migrate.get_short_help_str(80)}, help="Keep the installation.")
+admin = Admin(
+    "admin",
+    {"migrate": migrate.get_short_help_str(80), "audit": "Verify the log of events."},
+    help="Keep the installation.",
+)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import re
+import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -48,6 +49,33 @@ def printable(text: str) -> str:
     return UNPRINTABLE.sub(
         lambda found: " " if found[0] in "\n\t\r" else "\N{REPLACEMENT CHARACTER}", text
     )
+
+
+def breadth(text: str) -> int:
+    """The columns of a terminal that a text takes: wide letters take two, marks above others none."""
+    if text.isascii():
+        return len(text)
+    return sum(map(_columns, text))
+
+
+def _columns(letter: str) -> int:
+    if unicodedata.category(letter) in ("Mn", "Me", "Cf"):
+        return 0
+    return 2 if unicodedata.east_asian_width(letter) in "WF" else 1
+
+
+def fitting(text: str, room: int) -> str:
+    """The text in exactly so many columns: filled up, or cut with an ellipsis."""
+    taken = breadth(text)
+    if taken <= room:
+        return text + " " * (room - taken)
+    kept, left = "", room - 1
+    for letter in text:
+        left -= _columns(letter)
+        if left < 0:
+            break
+        kept += letter
+    return f"{kept}…{' ' * (room - 1 - breadth(kept))}"
 
 
 def nested(value: Mapping[str, Any] | Sequence[Any]) -> str:

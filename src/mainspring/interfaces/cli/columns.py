@@ -18,8 +18,12 @@ MEASURED = (
 COLUMNS: dict[str, tuple[str, ...]] = {
     "RunRow": ("id", "name", "experiment", "status", "author", "opened_at", "metrics"),
     "Model": ("name", "production", "versions", "risk_tier", "owner", "team", "aliases"),
-    "ModelVersion": ("model", "version", "stage", "engine", "run", "registered_by", "recorded_at"),
-    "SuiteRow": ("stage", "checks", "approvals", "declared_by", "recorded_at", "digest"),
+    "ModelVersion": (
+        "model", "version", "stage", "state", "engine", "run", "registered_by", "recorded_at",
+    ),
+    "SuiteRow": (
+        "stage", "checks", "approvals", "override_hours", "declared_by", "recorded_at", "digest",
+    ),
     "Promotion": ("id", "model", "version", "stage", "state", "requested_by", "missing"),
     "Policy": (
         "name", "model", "stage", "proposed_by", "approved_by", "used", "max_promotions",
@@ -40,7 +44,9 @@ COLUMNS: dict[str, tuple[str, ...]] = {
     "Delivery": ("id", "topic", "state", "recorded_at", "next_attempt_at", "attempts"),
     "Runbook": ("name", "written_by", "recorded_at"),
     "Point": ("step", "value", "at"),
-    "Dataset": ("name", "rows", "runs", "source", "recorded_at", "digest"),
+    "Dataset": (
+        "name", "digest", "rows", "columns", "splits", "roles", "runs", "source", "recorded_at",
+    ),
     "Event": (
         "sequence", "recorded_at", "event_time", "kind", "subject_kind", "subject", "model",
         "actor", "outcome", "facts",

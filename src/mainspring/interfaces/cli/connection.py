@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import socket
 from pathlib import Path
 from typing import Any, Protocol
@@ -9,19 +10,21 @@ from urllib.parse import urlsplit
 
 import click
 
-from mainspring.core.errors import Unreachable
+from mainspring.core.errors import MainspringError, Unreachable
 from mainspring.core.operation import Client
 from mainspring.core.settings import home_folder
-from mainspring.interfaces.cli.frame import Choices, chosen
-from mainspring.interfaces.cli.loading import CONNECT, load
+from mainspring.interfaces.cli.frame import Choices, chosen, note
+from mainspring.interfaces.cli.loading import CONNECT, SYNC, load
 
 CONNECT_S = 5.0
+SPOOL = "spool"
 
 
 class Connection(Protocol):
     """What a command needs of a connection."""
 
     client: Client
+    workspace: str
 
     @property
     def url(self) -> str | None:
@@ -46,10 +49,22 @@ def connected() -> Connection:
     )
     if connection.url is not None:
         _knock(connection.url)
+    _take_in(connection, choices)
     if choices.verbose:
         place = connection.url or f"in this process on {chosen_home(choices)}"
         click.echo(f"connected: {place}", err=True)
     return connection
+
+
+def _take_in(connection: Connection, choices: Choices) -> None:
+    """What killed trainings have left in the spool of this home belongs to what is looked at."""
+    spool = chosen_home(choices) / SPOOL
+    if choices.url is not None or not spool.is_dir() or not any(spool.iterdir()):
+        return
+    with contextlib.suppress(MainspringError):
+        synced = load(SYNC)(spool, connection.client, url=None, workspace=connection.workspace)
+        if synced.shipped:
+            note(f"taken in from the spool: {len(synced.shipped)} runs whose processes are gone")
 
 
 def _knock(url: str) -> None:

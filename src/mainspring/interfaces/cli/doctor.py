@@ -203,11 +203,11 @@ def _events() -> Finding:
             chain: Any = connection.client.call(verify_events, Nothing())
     except MainspringError as error:
         return Finding("events", "broken", error.message, error.fix)
-    if chain.first_bad is not None:
+    if chain.faults:
         return Finding(
             "events",
             "broken",
-            f"the chain breaks at event {chain.first_bad} of {chain.events}",
-            "restore a backup, and find out who wrote into the database",
+            "; ".join(fault.found for fault in chain.faults),
+            "restore a backup, and find out who wrote into the database or the checkpoints",
         )
-    return Finding("events", "ok", f"the chain of {chain.events} events holds")
+    return Finding("events", "ok", f"{chain.events} events, {chain.checkpoints} checkpoints hold")

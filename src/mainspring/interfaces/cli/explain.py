@@ -27,6 +27,7 @@ WHAT_TO_DO = {
     "MS-1008": "Do what the message says: install the extra, or start the part that is missing.",
     "MS-1009": "Is the server running? mainspring status; mainspring doctor; mainspring up.",
     "MS-1010": "Restore the file from a backup: its bytes are not what was stored.",
+    "MS-1011": "Wait as long as the message says; a token (MAINSPRING_TOKEN) has no such limit.",
 }
 """What helps, by code; a test sees to it that none is missing."""
 

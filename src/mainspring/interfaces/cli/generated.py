@@ -3,21 +3,24 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterable, Sequence
 from importlib import import_module
 from typing import Any
 
 import click
 from msgspec import inspect as types
 
+from mainspring.core.chain import Fault
 from mainspring.core.errors import Corrupt
 from mainspring.core.operation import Client, Operation, operations_in
 from mainspring.interfaces.cli.connection import connected
 from mainspring.interfaces.cli.frame import Command, Group, chosen
+from mainspring.interfaces.cli.loading import load
 from mainspring.interfaces.cli.output import show
 from mainspring.interfaces.cli.parameters import argument, documented, option
 from mainspring.interfaces.cli.references import version_named, whole_id
 from mainspring.interfaces.cli.requests import build
-from mainspring.interfaces.cli.table import Noun
+from mainspring.interfaces.cli.table import VERBS, Noun
 from mainspring.stages import CONTRACTS
 
 REFERENCE = "model_at_version"
@@ -37,10 +40,14 @@ def noun_group(name: str, noun: Noun) -> click.Group:
 
 
 class NounGroup(Group):
-    """The operations of one noun; those of our own services work and are not listed."""
+    """The verbs of one noun: those by hand first; those of our own services are not listed."""
 
     def __init__(self, name: str, noun: Noun, found: dict[str, Operation[Any, Any]]) -> None:
-        listed = {verb: one.summary for verb, one in found.items() if not _is_ours(one)}
+        self._by_hand = VERBS.get(name, {})
+        listed = {verb: one.help for verb, one in self._by_hand.items()}
+        for verb, one in found.items():
+            if not _is_ours(one):
+                listed.setdefault(verb, one.summary)
         super().__init__(
             name,
             listed,
@@ -52,7 +59,10 @@ class NounGroup(Group):
         self._only = noun.alone
 
     def get_command(self, _ctx: click.Context, cmd_name: str) -> click.Command | None:
-        """The command of one operation."""
+        """The command by hand, else the one of the operation."""
+        if cmd_name in self._by_hand:
+            command: click.Command = load(self._by_hand[cmd_name].place)
+            return command
         operation = self._operations.get(cmd_name)
         return OperationCommand(cmd_name, operation) if operation else None
 
@@ -110,6 +120,16 @@ def _parameters(operation: Operation[Any, Any]) -> list[click.Parameter]:
     return parameters
 
 
+def field_options(operation: Operation[Any, Any], without: Sequence[str]) -> list[click.Parameter]:
+    """The options for what an operation takes, for a command by hand that asks it many times."""
+    said = documented(operation.request)
+    found = [one for one in _parameters(operation) if one.name not in without]
+    for one in found:
+        if one.name in said and isinstance(one, click.Option):
+            one.help = said[one.name]
+    return found
+
+
 def perform(operation: Operation[Any, Any], given: dict[str, Any]) -> None:
     """Ask if need be, perform, and print the answer."""
     with connected() as connection:
@@ -117,10 +137,20 @@ def perform(operation: Operation[Any, Any], given: dict[str, Any]) -> None:
         ask_before(operation)
         answer = connection.client.call(operation, request)
     show(operation, answer, request)
-    if operation.name == "events.verify" and answer.first_bad is not None:
+    if operation.name == "events.verify":
+        refuse_altered([(connection.workspace, answer.faults)])
+    elif operation.name == "workspaces.verify":
+        refuse_altered([(one.workspace, one.chain.faults) for one in answer])
+
+
+def refuse_altered(verified: Iterable[tuple[str, Iterable[Fault]]]) -> None:
+    """End with an error if anything was found that is not as it was written."""
+    found = [f"{workspace}: {fault.found}" for workspace, faults in verified for fault in faults]
+    if found:
         raise Corrupt(
-            f"the event chain breaks at event {answer.first_bad} of {answer.events}",
-            fix="restore a backup, and find out who wrote into the database",
+            f"the log of events is not as it was written: {'; '.join(found)}",
+            found,
+            fix="restore a backup, and find out who wrote into the database or the checkpoints",
         )
 
 

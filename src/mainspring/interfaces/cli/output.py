@@ -14,7 +14,15 @@ import msgspec
 from mainspring.core.event import Event
 from mainspring.core.operation import Operation, Page
 from mainspring.interfaces.cli import story
-from mainspring.interfaces.cli.cells import facts_of, printable, short, shortened_id, whole
+from mainspring.interfaces.cli.cells import (
+    breadth,
+    facts_of,
+    fitting,
+    printable,
+    short,
+    shortened_id,
+    whole,
+)
 from mainspring.interfaces.cli.columns import columns_of
 from mainspring.interfaces.cli.frame import chosen, note
 
@@ -99,7 +107,7 @@ def show_cells(names: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
 
 def show_table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
     """Print aligned columns, no wider than the terminal."""
-    widths = [max(len(line[at]) for line in (heads, *rows)) for at in range(len(heads))]
+    widths = [max(breadth(line[at]) for line in (heads, *rows)) for at in range(len(heads))]
     widths = fitted(widths, shutil.get_terminal_size().columns)
     head = _line(heads, widths)
     click.echo(head if chosen().no_color else click.style(head, bold=True))
@@ -108,9 +116,9 @@ def show_table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
 
 def show_story(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
     """Print aligned columns but for the last, which is prose and may run over the line."""
-    widths = [max(len(line[at]) for line in (heads, *rows)) for at in range(len(heads) - 1)]
-    for line in (heads, *rows):
-        click.echo(f"{_line(line[:-1], widths):<{sum(widths) + len(GAP) * len(widths)}}{line[-1]}")
+    widths = [max(breadth(line[at]) for line in (heads, *rows)) for at in range(len(heads) - 1)]
+    for *cells, prose in (heads, *rows):
+        click.echo(GAP.join([*map(fitting, cells, widths), prose]))
 
 
 def fitted(widths: Sequence[int], room: int) -> list[int]:
@@ -125,11 +133,7 @@ def fitted(widths: Sequence[int], room: int) -> list[int]:
 
 
 def _line(cells: Iterable[str], widths: Sequence[int]) -> str:
-    cut = (
-        cell if len(cell) <= width else cell[: width - 1] + "…"
-        for cell, width in zip(cells, widths, strict=True)
-    )
-    return GAP.join(f"{cell:<{width}}" for cell, width in zip(cut, widths, strict=True)).rstrip()
+    return GAP.join(map(fitting, cells, widths)).rstrip()
 
 
 def show_object(answer: Any) -> None:
@@ -146,7 +150,8 @@ def show_object(answer: Any) -> None:
 
 def lines_of(document: Mapping[str, Any], indent: str = "") -> Iterable[str]:
     """The lines of a document."""
-    for name, value in document.items():
+    for key, value in document.items():
+        name = printable(key)
         if isinstance(value, dict) and value:
             yield f"{indent}{name}:"
             yield from lines_of(value, indent + "  ")

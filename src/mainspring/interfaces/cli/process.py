@@ -12,7 +12,7 @@ import click
 
 from mainspring.core.errors import Conflict, Unavailable
 from mainspring.core.home import Home
-from mainspring.core.settings import DEFAULT_PORT, Settings, read_variable
+from mainspring.core.settings import DEFAULT_PORT, Settings, read_variable, read_words
 from mainspring.interfaces.cli.connection import chosen_home
 from mainspring.interfaces.cli.frame import Command, chosen, note
 from mainspring.interfaces.cli.loading import SERVE, load
@@ -42,6 +42,9 @@ def up(context: click.Context, /, **given: Any) -> None:
         port=given["port"],
         database=given["database"] or read_variable("MAINSPRING_DATABASE"),
         artifacts=given["artifacts"] or read_variable("MAINSPRING_ARTIFACTS"),
+        audit=read_variable("MAINSPRING_AUDIT_FOLDER"),
+        allowed_origins=read_words("MAINSPRING_ALLOWED_ORIGINS"),
+        allowed_hosts=read_words("MAINSPRING_ALLOWED_HOSTS"),
         testing=given["testing"],
     )
     context.exit(load(SERVE)(settings))

@@ -26,6 +26,8 @@ async def explain(request: Request, error: Exception) -> Response:
     response = as_json(error.as_json(), error.status)
     if error.status == 401:
         response.headers["WWW-Authenticate"] = 'Basic realm="mainspring"'
+    if error.retry_after_s is not None:
+        response.headers["Retry-After"] = str(error.retry_after_s)
     return response
 
 

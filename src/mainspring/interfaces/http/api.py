@@ -31,7 +31,7 @@ Endpoint = Callable[[Request], Awaitable[Response]]
 
 def http_api(served: Served, operations: Iterable[Operation[Any, Any]]) -> ASGIApp:
     """Everything that the server answers, as one ASGI application."""
-    return Front(_own_api(served, operations), doors(served), served.hosts)
+    return Front(_own_api(served, operations), doors(served), served)
 
 
 def _own_api(served: Served, operations: Iterable[Operation[Any, Any]]) -> Starlette:
@@ -54,7 +54,7 @@ def _own_api(served: Served, operations: Iterable[Operation[Any, Any]]) -> Starl
         Route("/health", health),
         Route(f"{API}/openapi.json", describe),
         *([reset_route(served)] if served.reset is not None else []),
-        *file_routes(served.perform, served.blobs),
+        *file_routes(served),
         *(Route(path_of(o), _endpoint(served, o), methods=[o.verb]) for o in listed),
     ]
     api = Starlette(
@@ -79,7 +79,7 @@ def path_of(operation: Operation[Any, Any]) -> str:
 
 def _endpoint(served: Served, operation: Operation[Any, Any]) -> Endpoint:
     async def endpoint(request: Request) -> Response:
-        caller = caller_of(request)
+        caller = await caller_of(request, served.sign_in)
         body = await _body(request)
         if operation.verb in ("GET", "DELETE") and body:
             raise Invalid(f"a {operation.verb} request has no body", field="body")

@@ -8,15 +8,20 @@ import re
 
 import msgspec
 from starlette.requests import Request
+from starlette.types import Scope
 
 from mainspring.core.access import Caller
 from mainspring.core.errors import Invalid, NotFound
 from mainspring.core.ids import Name, new_id
 from mainspring.core.settings import DEFAULT_WORKSPACE
+from mainspring.interfaces.http.front import SignIn
+
+OURS = "msp_"
+"""How our tokens begin, and no password does."""
 
 
-def caller_of(request: Request) -> Caller:
-    """Who asks, from the headers."""
+async def caller_of(request: Request, sign_in: SignIn) -> Caller:
+    """Who asks, from the headers; a password is proved first."""
     named = request.headers.get("x-request-id")
     request_id = named or new_id()
     if not re.fullmatch(r"[\x21-\x7e]{1,200}", request_id):
@@ -29,8 +34,13 @@ def caller_of(request: Request) -> Caller:
         msgspec.convert(workspace, Name)
     except msgspec.ValidationError:
         raise NotFound(f"no workspace named {workspace!r} for you", field="workspace") from None
+    token, person, proof = await credentials(
+        request.headers.get("authorization", ""), request.scope, sign_in
+    )
     return Caller(
-        token=token_of(request.headers.get("authorization", "")),
+        token=token,
+        person=person,
+        proof=proof,
         workspace=workspace,
         request_id=request_id,
         cause=cause,
@@ -38,14 +48,24 @@ def caller_of(request: Request) -> Caller:
     )
 
 
-def token_of(header: str) -> str:
-    """The token of an Authorization header: as it is, or as the password of basic sign-in."""
+async def credentials(header: str, scope: Scope, sign_in: SignIn) -> tuple[str, str, str]:
+    """A token, or a person with the proof of their password, from an Authorization header.
+
+    As the password of basic sign-in a token may come with any name, a password with its person's alone.
+    """
     scheme, _, rest = header.partition(" ")
     if scheme.lower() == "bearer":
-        return rest.strip()
-    if scheme.lower() == "basic":
-        try:
-            return base64.b64decode(rest, validate=True).decode().partition(":")[2]
-        except (binascii.Error, UnicodeDecodeError):
-            return ""
-    return ""
+        return rest.strip(), "", ""
+    name, password = _basic(rest) if scheme.lower() == "basic" else ("", "")
+    if not name or not password or password.startswith(OURS):
+        return password, "", ""
+    client = scope.get("client")
+    return "", name, await sign_in(name, password, client[0] if client else "")
+
+
+def _basic(text: str) -> tuple[str, str]:
+    try:
+        name, _, password = base64.b64decode(text, validate=True).decode().partition(":")
+    except (binascii.Error, UnicodeDecodeError):
+        return "", ""
+    return name, password

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import ExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from itertools import chain
-from typing import IO, Any
+from typing import IO
 
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
@@ -16,25 +16,26 @@ from starlette.routing import Route
 
 from mainspring.administration import contract
 from mainspring.administration.contract import RecordBlob
-from mainspring.core.access import Caller
 from mainspring.core.blobs import CHUNK, BlobStore
 from mainspring.core.errors import TooLarge
-from mainspring.core.operation import Operation, decode_fields
+from mainspring.core.operation import decode_fields
 from mainspring.interfaces.http.answer import as_json
 from mainspring.interfaces.http.caller import caller_of
+from mainspring.interfaces.http.front import Served
 
-Perform = Callable[[Operation[Any, Any], Any, Caller], Any]
 PATH = "/api/v1/workspaces/{workspace}/files/{digest}/content"
 IN_MEMORY = 1 << 20
 MAX_FILE = 32 << 30
 
 
-def file_routes(perform: Perform, blobs: BlobStore) -> list[Route]:
+def file_routes(served: Served) -> list[Route]:
     """The two routes of file contents."""
+    perform, blobs = served.perform, served.blobs
 
     async def download(request: Request) -> Response:
         wanted = decode_fields(contract.show_blob, {"digest": [request.path_params["digest"]]}, {})
-        found = await run_in_threadpool(perform, contract.show_blob, wanted, caller_of(request))
+        caller = await caller_of(request, served.sign_in)
+        found = await run_in_threadpool(perform, contract.show_blob, wanted, caller)
         pieces = blobs.read(wanted.digest)
         # The first piece before the headers: most damage shows there, and has an answer of its own.
         first = await run_in_threadpool(next, pieces, b"")
@@ -48,12 +49,12 @@ def file_routes(perform: Perform, blobs: BlobStore) -> list[Route]:
         )
 
     async def upload(request: Request) -> Response:
-        caller = caller_of(request)
+        caller = await caller_of(request, served.sign_in)
         fields = {"digest": request.path_params["digest"], "size": 0}
         wanted = decode_fields(contract.record_blob, {}, fields)
         # Ask before reading: who may not log may not fill the disk either.
         known = await run_in_threadpool(perform, contract.whoami, contract.Nothing(), caller)
-        if contract.record_blob.allow not in known.permissions:
+        if contract.record_blob.allow not in known.permissions or known.models is not None:
             return as_json(await run_in_threadpool(perform, contract.record_blob, wanted, caller))
         async with receiving(request, blobs, wanted.digest) as file:
             record = RecordBlob(digest=wanted.digest, size=file.size)

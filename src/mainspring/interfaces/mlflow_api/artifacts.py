@@ -15,8 +15,6 @@ from mainspring.interfaces.mlflow_api.asking import ask
 from mainspring.interfaces.mlflow_api.dispatch import Call, Params, route, stream
 from mainspring.interfaces.mlflow_api.failure import MlflowError
 from mainspring.interfaces.mlflow_api.paths import (
-    LOOSE,
-    located,
     proxied,
     safe_file,
     safe_path,
@@ -26,6 +24,7 @@ from mainspring.interfaces.mlflow_api.sources import download_uri
 from mainspring.registry import contract as registry
 from mainspring.tracking import artifact_contract as contract
 from mainspring.tracking.artifact_contract import Artifact
+from mainspring.tracking.place import LOOSE, located
 
 UPLOAD_LIMIT = 10 << 20
 """Bytes of a file that MLflow's pages upload; clients have a route of their own."""

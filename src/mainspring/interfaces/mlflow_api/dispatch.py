@@ -44,6 +44,8 @@ class Call:
     records: Callable[[Operation[Any, Any], Any, Caller], Awaitable[Any]]
     blobs: BlobStore
     base_url: str
+    authorization: str = ""
+    """How the client signed in, for what it is to send by the way that we tell it."""
     testing: bool = False
 
     def perform(self, operation: Operation[Q, R], request: Q) -> R:

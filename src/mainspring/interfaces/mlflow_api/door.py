@@ -18,7 +18,7 @@ from mainspring.core.access import Caller
 from mainspring.core.errors import MainspringError, TooLarge, Unauthenticated
 from mainspring.core.ids import Name, new_id
 from mainspring.core.settings import DEFAULT_WORKSPACE
-from mainspring.interfaces.http.caller import token_of
+from mainspring.interfaces.http.caller import credentials
 from mainspring.interfaces.http.front import Served
 from mainspring.interfaces.http.household import Household
 from mainspring.interfaces.mlflow_api import ROOMS, dispatch
@@ -77,7 +77,7 @@ class MlflowApi:
             )
         endpoint, fields = found
         headers = _headers(scope)
-        call = self._call(scope, headers, named=not endpoint.open)
+        call = await self._call(scope, headers, named=not endpoint.open)
         if endpoint.params is None:
             response: Response = await endpoint.function(call, _request(scope, receive, fields))
             await response(scope, receive, send)
@@ -95,18 +95,19 @@ class MlflowApi:
             return 0, [], b""
         return 200, [JSON], answer if isinstance(answer, bytes) else msgspec.json.encode(answer)
 
-    def _call(self, scope: Scope, headers: Mapping[bytes, bytes], *, named: bool) -> Call:
+    async def _call(self, scope: Scope, headers: Mapping[bytes, bytes], *, named: bool) -> Call:
         nobody = Caller(token="", workspace=DEFAULT_WORKSPACE, request_id=new_id(), named=False)
         host = headers.get(b"host", b"").decode("latin-1")
         return Call(
-            caller=self._caller(scope, headers) if named else nobody,
+            caller=await self._caller(scope, headers) if named else nobody,
             performs=self._served.perform,
             records=self._served.record,
             blobs=self._served.blobs,
+            authorization=headers.get(b"authorization", b"").decode("latin-1"),
             base_url=f"{scope['scheme']}://{host}",
         )
 
-    def _caller(self, scope: Scope, headers: Mapping[bytes, bytes]) -> Caller:
+    async def _caller(self, scope: Scope, headers: Mapping[bytes, bytes]) -> Caller:
         workspace = headers.get(b"x-mlflow-workspace", b"").decode("latin-1") or DEFAULT_WORKSPACE
         try:
             msgspec.convert(workspace, Name)
@@ -116,16 +117,24 @@ class MlflowApi:
             ) from None
         given = headers.get(b"authorization")
         if given is not None:
-            token = token_of(given.decode("latin-1"))
+            header = given.decode("latin-1")
+            token, person, proof = await credentials(header, scope, self._served.sign_in)
         elif self._household.is_at_home(scope, headers) and self._served.own_token:
-            token = self._served.own_token
+            token, person, proof = self._served.own_token, "", ""
         else:
             raise Unauthenticated(
                 "no token was given",
                 fix="set MLFLOW_TRACKING_TOKEN to an API token, or MLFLOW_TRACKING_USERNAME and "
-                "MLFLOW_TRACKING_PASSWORD with the token as the password",
+                "MLFLOW_TRACKING_PASSWORD to your name and password, or to any name and the token",
             )
-        return Caller(token=token, workspace=workspace, request_id=new_id(), named=False)
+        return Caller(
+            token=token,
+            person=person,
+            proof=proof,
+            workspace=workspace,
+            request_id=new_id(),
+            named=False,
+        )
 
 
 def _plainly(endpoint: Endpoint, call: Call, params: dispatch.Params) -> Any:
@@ -171,4 +180,6 @@ def _refusal(error: MlflowError) -> tuple[int, list[tuple[bytes, bytes]], bytes]
     headers = [JSON]
     if error.status == 401:
         headers.append((b"www-authenticate", b'Basic realm="mainspring"'))
+    if error.retry_after_s is not None:
+        headers.append((b"retry-after", str(error.retry_after_s).encode()))
     return error.status, headers, error.body()

@@ -16,6 +16,7 @@ STATUS = {
     "NOT_FOUND": 404,
     "ENDPOINT_NOT_FOUND": 404,
     "RESOURCE_CONFLICT": 409,
+    "REQUEST_LIMIT_EXCEEDED": 429,
     "INTERNAL_ERROR": 500,
     "INVALID_STATE": 500,
     "NOT_IMPLEMENTED": 501,
@@ -29,6 +30,7 @@ CODES: tuple[tuple[type[errors.MainspringError], str], ...] = (
     (errors.NotFound, "RESOURCE_DOES_NOT_EXIST"),
     (errors.Conflict, "INVALID_PARAMETER_VALUE"),
     (errors.TooLarge, "INVALID_PARAMETER_VALUE"),
+    (errors.Throttled, "REQUEST_LIMIT_EXCEEDED"),
     (errors.Unavailable, "TEMPORARILY_UNAVAILABLE"),
 )
 
@@ -40,6 +42,7 @@ class MlflowError(Exception):
         super().__init__(message)
         self.message = message
         self.code = code
+        self.retry_after_s: int | None = None
 
     @property
     def status(self) -> int:
@@ -55,7 +58,9 @@ def translated(error: errors.MainspringError) -> MlflowError:
     """Our error in MLflow's code; the way out follows the message."""
     code = next((code for kind, code in CODES if isinstance(error, kind)), "INTERNAL_ERROR")
     text = f"{error.message} ({error.fix})" if error.fix else error.message
-    return MlflowError(text, code)
+    refusal = MlflowError(text, code)
+    refusal.retry_after_s = error.retry_after_s
+    return refusal
 
 
 def already_exists(message: str) -> MlflowError:

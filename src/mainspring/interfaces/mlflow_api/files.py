@@ -18,9 +18,9 @@ from mainspring.interfaces.http.files import receiving
 from mainspring.interfaces.mlflow_api.asking import ask
 from mainspring.interfaces.mlflow_api.dispatch import Call
 from mainspring.interfaces.mlflow_api.failure import not_found
-from mainspring.interfaces.mlflow_api.paths import LOOSE, located
 from mainspring.tracking import artifact_contract as contract
 from mainspring.tracking.contract import FileEntry
+from mainspring.tracking.place import LOOSE, located
 
 _TEXT = frozenset(
     (
@@ -45,7 +45,7 @@ async def take(call: Call, request: Request, path: str) -> FileEntry:
 async def may_log(call: Call) -> None:
     """Refuse before the body is read: who may not log may not fill the disk either."""
     known = await run_in_threadpool(ask, call, administration.whoami)
-    if contract.receive_artifact.allow not in known.permissions:
+    if contract.receive_artifact.allow not in known.permissions or known.models is not None:
         nothing = {"path": "nothing", "digest": f"sha256:{'0' * 64}", "size": 0}
         await run_in_threadpool(ask, call, contract.receive_artifact, place=LOOSE, file=nothing)
 

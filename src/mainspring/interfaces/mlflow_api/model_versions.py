@@ -11,6 +11,7 @@ import msgspec
 from mainspring.core.errors import Forbidden, Invalid
 from mainspring.interfaces.mlflow_api.asking import ask
 from mainspring.interfaces.mlflow_api.dispatch import Call, route
+from mainspring.interfaces.mlflow_api.environment import note_environment
 from mainspring.interfaces.mlflow_api.failure import MlflowError
 from mainspring.interfaces.mlflow_api.registry_entities import model_version, stage_named
 from mainspring.interfaces.mlflow_api.registry_params import (
@@ -55,6 +56,8 @@ def create_version(call: Call, params: CreateVersion) -> dict[str, Any]:
         if params.model_id:
             trained = shown_trained(call, trained_model_id(params.model_id))
             fields["trained_model"] = trained.id
+    if "place" in fields:
+        note_environment(call, fields["place"], fields["prefix"])
     if params.run_id:
         fields["run"] = params.run_id
     with speaking_of(params.name):

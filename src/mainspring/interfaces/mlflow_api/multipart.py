@@ -70,7 +70,7 @@ def create(call: Call, params: Create) -> dict[str, Any]:
     upload = new_id()
     place = f"{call.base_url}/api/2.0/mlflow-artifacts/mpu/part/{upload}"
     headers = {
-        "Authorization": f"Bearer {call.caller.token}",
+        "Authorization": call.authorization or f"Bearer {call.caller.token}",
         "X-MLFLOW-WORKSPACE": call.caller.workspace,
     }
     return {

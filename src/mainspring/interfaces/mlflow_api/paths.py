@@ -11,11 +11,6 @@ from mainspring.interfaces.mlflow_api.failure import MlflowError
 
 LONGEST = 600
 DECODED_AT_MOST = 10
-LOOSE = "files"
-"""The place of files that belong to no run and no trained model."""
-_OWNED = re.compile(
-    r"(?:^|/)(?:models/m-(?P<model>[0-9a-f]{32})|(?P<run>[0-9a-f]{32}))/artifacts(?:/(?P<rest>.*))?$"
-)
 _PROXY = "/api/2.0/mlflow-artifacts/artifacts/"
 
 
@@ -53,15 +48,6 @@ def safe_file(path: str) -> str:
     if not plain:
         raise MlflowError("Invalid path")
     return plain
-
-
-def located(path: str) -> tuple[str, str]:
-    """The place that a path below the proxy's root names, and the path within it."""
-    found = _OWNED.search(path)
-    if found is None:
-        return LOOSE, path
-    place = f"models/{found['model']}" if found["model"] else f"runs/{found['run']}"
-    return place, found["rest"] or ""
 
 
 def proxied(uri: str) -> str | None:

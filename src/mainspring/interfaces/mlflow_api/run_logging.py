@@ -23,6 +23,7 @@ from mainspring.interfaces.mlflow_api.run_params import (
     LogText,
     MetricIn,
     check_tag,
+    code_of,
     found_run,
     speaking_of,
 )
@@ -37,7 +38,7 @@ from mainspring.interfaces.mlflow_api.validation import (
     number_of,
     plain_text,
 )
-from mainspring.tracking import contract
+from mainspring.tracking import contract, surroundings_contract
 from mainspring.tracking.contract import (
     DropTag,
     LogRun,
@@ -46,6 +47,7 @@ from mainspring.tracking.contract import (
     Series,
     UpdateRun,
 )
+from mainspring.tracking.surroundings_contract import DescribeRun
 
 
 @route("POST", "2.0/mlflow/runs/log-metric", LogMetric, required=("run_id", "key"))
@@ -128,6 +130,10 @@ async def log_batch(call: Call, params: LogBatch) -> bytes:
 async def _log(call: Call, request: LogRun) -> None:
     with speaking_of(request.run):
         await call.record(contract.log_run, request)
+        if code := code_of(request.tags):
+            await call.record(
+                surroundings_contract.describe_run, DescribeRun(run=request.run, code=code)
+            )
         if request.tags.get(RUN_NAME):
             renamed = UpdateRun(run=request.run, name=request.tags[RUN_NAME])
             await call.record(contract.update_run, renamed)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
 import msgspec
@@ -24,6 +24,14 @@ from mainspring.tracking.search_contract import SearchRuns
 
 RUN_NAME = "mlflow.runName"
 LOGGED_MODELS = "mlflow.log-model.history"
+COMMIT = "mlflow.source.git.commit"
+SOURCES = {
+    COMMIT: "commit",
+    "mlflow.source.git.branch": "branch",
+    "mlflow.source.git.repoURL": "remote",
+    "mlflow.source.name": "entry_point",
+}
+"""The tags by which MLflow's clients tell of their code, and our keys for the same."""
 NATIVE = {
     "RUNNING": "running",
     "SCHEDULED": "scheduled",
@@ -167,6 +175,13 @@ def check_tag(key: str, value: str, path: str) -> None:
     """Refuse a tag that MLflow refuses."""
     check_key(key, path, "key")
     plain_text(value, path)
+
+
+def code_of(tags: Mapping[str, str]) -> dict[str, str]:
+    """The code that a run says it runs, in our words; nothing without a commit, which may follow."""
+    if not tags.get(COMMIT):
+        return {}
+    return {name: tags[tag] for tag, name in SOURCES.items() if tags.get(tag)}
 
 
 def some_name() -> str:

@@ -23,6 +23,7 @@ from mainspring.interfaces.mlflow_api.run_params import (
     CreateRun,
     OneRun,
     check_tag,
+    code_of,
     found_run,
     some_name,
     speaking_of,
@@ -62,6 +63,7 @@ def create(call: Call, params: CreateRun) -> dict[str, Any]:
         user=plain_text(params.user_id or "", "user_id"),
         tags={**tags, RUN_NAME: name},
         parent=tags.get("mlflow.parentRunId"),
+        code=code_of(tags),
         started_at=from_micros(start * 1000) if params.start_time is not None else None,
         watched=False,
     )

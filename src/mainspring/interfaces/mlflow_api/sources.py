@@ -12,12 +12,14 @@ from mainspring.interfaces.mlflow_api import entities
 from mainspring.interfaces.mlflow_api.asking import ask
 from mainspring.interfaces.mlflow_api.dispatch import Call
 from mainspring.interfaces.mlflow_api.failure import MlflowError, not_found
-from mainspring.interfaces.mlflow_api.paths import LOOSE, located, proxied
+from mainspring.interfaces.mlflow_api.paths import proxied
 from mainspring.interfaces.mlflow_api.run_params import found_run
 from mainspring.registry import contract as registry
 from mainspring.registry.model import ModelVersion
+from mainspring.registry.source import is_ours
 from mainspring.tracking import model_contract
 from mainspring.tracking.contract import TrainedModel
+from mainspring.tracking.place import LOOSE, located
 
 HERE = (None, "", ".", "localhost", "127.0.0.1")
 DECODED_AT_MOST = 20
@@ -119,13 +121,27 @@ def origin_of(call: Call, source: str) -> dict[str, Any]:
     if parts.scheme == "models":
         return _of_models(call, source, path)
     if parts.scheme == "runs":
-        run, _, prefix = path.partition("/")
-        return _placed(f"runs/{run}", prefix) if _RUN.fullmatch(run) else {}
+        return _of_run(call, path)
     below = proxied(source)
     if below is None:
         return {}
     place, prefix = located(unquote(below))
-    return {} if place == LOOSE else _placed(place, prefix)
+    if place == LOOSE:
+        return {}
+    # Clients would ask the host that a source names, who may be anybody.
+    ours = {"location": f"mlflow-artifacts:/{below}"} if parts.netloc else {}
+    return _placed(place, prefix) | ours
+
+
+def _of_run(call: Call, path: str) -> dict[str, Any]:
+    public_id, _, prefix = path.partition("/")
+    if not _RUN.fullmatch(public_id):
+        return {}
+    try:
+        run = found_run(call, public_id)
+    except MlflowError:  # another's: then nothing is known of its files
+        return {}
+    return _placed(f"runs/{public_id}", unquote(prefix)) if is_ours(run.location) else {}
 
 
 def _placed(place: str, prefix: str) -> dict[str, Any]:
@@ -137,8 +153,9 @@ def _of_models(call: Call, source: str, path: str) -> dict[str, Any]:
     trained = _TRAINED.fullmatch(named)
     try:
         if trained is not None:
-            location = trained_location(shown_trained(call, trained[1]))
-            found = _placed(f"models/{trained[1]}", rest)
+            shown = shown_trained(call, trained[1])
+            location, kept = trained_location(shown), is_ours(shown.location)
+            found = _placed(f"models/{trained[1]}", unquote(rest)) if kept else {}
             return {
                 **found, "trained_model": trained[1],
                 "location": f"{location}/{rest}" if rest else location,
@@ -160,7 +177,9 @@ def _of_models(call: Call, source: str, path: str) -> dict[str, Any]:
 
 
 def download_uri(call: Call, version: ModelVersion) -> str:
-    """Where a client fetches a version's files."""
+    """Where a client fetches a version's files; a prompt has none, whatever its source says."""
+    if ask(call, registry.show_model, model=version.model).kind == "prompt":
+        raise MlflowError(f"'{version.model}' is a prompt, and its versions have no files")
     if version.location or version.source:
         return version.location or version.source
     if version.trained_model is None:

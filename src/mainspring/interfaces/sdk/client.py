@@ -16,6 +16,8 @@ from mainspring.deployment import contract as deployments
 from mainspring.deployment.contract import NameDeployment, StartDeployment
 from mainspring.interfaces.sdk.connection import connect
 from mainspring.interfaces.sdk.endpoint import Endpoint
+from mainspring.interfaces.sdk.recording import Recording, arrived
+from mainspring.interfaces.sdk.runs import RunReading
 from mainspring.monitoring import contract as monitoring
 from mainspring.monitoring.alert import MonitorKind
 from mainspring.monitoring.contract import (
@@ -27,6 +29,7 @@ from mainspring.monitoring.contract import (
     Step,
     WriteRunbook,
 )
+from mainspring.recording.run import Run
 from mainspring.registry import contract as registry
 from mainspring.registry.contract import (
     CheckSpec,
@@ -45,7 +48,6 @@ from mainspring.retraining import contract as retraining
 from mainspring.retraining.contract import RetrainingPolicy, SetPolicy
 from mainspring.retraining.policy import Level
 from mainspring.tracking.contract import TrainedModel
-from mainspring.tracking.recording import Run, open_run
 
 Q = TypeVar("Q")
 R = TypeVar("R")
@@ -57,18 +59,32 @@ Stage = Literal["staging", "production"]
 
 @dataclass(frozen=True, slots=True)
 class Pending:
-    """A promotion whose checks have passed and that now waits for people."""
+    """A promotion whose checks have passed and that now waits for people.
+
+    >>> pending = client.promote("tiny@1", reason="the first")
+    >>> pending.missing
+    ['0 of 1 approvals given']
+    """
 
     promotion: Promotion
 
     @property
     def missing(self) -> list[str]:
-        """What is still wanted, in words."""
+        """What is still wanted, in words.
+
+        >>> client.promote("tiny@1").missing
+        ['0 of 1 approvals given']
+        """
         return self.promotion.missing
 
 
-class Client:
-    """Talks to the server of a home, to a server by its address, or to the home itself."""
+class Client(Recording, RunReading):
+    """Talks to the server of a home, to a server by its address, or to the home itself.
+
+    >>> client = ms.Client()
+    >>> client.url[:17]
+    'http://127.0.0.1:'
+    """
 
     def __init__(
         self,
@@ -82,27 +98,37 @@ class Client:
         self._token = token
 
     def close(self) -> None:
-        """Let go of the connections."""
+        """Let go of the connections.
+
+        >>> ms.Client().close()
+        """
         self._connection.close()
 
     @property
     def url(self) -> str | None:
-        """The server's address; None while operations are performed in this process."""
+        """The server's address; None while operations are performed in this process.
+
+        >>> ms.Client().url[:17]
+        'http://127.0.0.1:'
+        """
         return self._connection.url
 
     def call(self, operation: Operation[Q, R], request: Q) -> R:
-        """Perform any operation of the contracts."""
+        """Perform any operation of the contracts.
+
+        >>> from mainspring.tracking import contract
+        >>> client.call(contract.list_runs, contract.ListRuns(limit=1)).items[0].author
+        'root'
+        """
         return self.files.call(operation, request)
 
-    def run(
-        self,
-        name: str = "",
-        *,
-        config: Mapping[str, Any] | None = None,
-        experiment: str = "Default",
-    ) -> Run:
-        """Open a tracked run; use it with `with`."""
-        return open_run(self.files, name=name, config=config, experiment=experiment)
+    def settle(self, run: str) -> None:
+        """Wait until what this process told of the run is on the server; raises what was refused.
+
+        >>> run.log({"loss": 0.5})
+        >>> client.settle(run.id)
+        """
+        arrived(run)
 
     def suite(
         self,
@@ -112,22 +138,38 @@ class Client:
         approvals: int = 1,
         stage: Stage = "production",
     ) -> SuiteRow:
-        """Declare what a stage asks of the model's versions; do it before training."""
+        """Declare what a stage asks of the model's versions; do it before training.
+
+        >>> suite = client.suite("tiny", checks={"latency": {"p99_ms": 500}}, approvals=1)
+        >>> suite.stage
+        'production'
+        """
         specs = [CheckSpec(name=name, parameters=dict(given)) for name, given in checks.items()]
         request = DeclareSuite(model=model, stage=stage, checks=specs, approvals=approvals)
         return self.call(registry.declare_suite, request)
 
     def register(self, trained: TrainedModel | Run, model: str) -> ModelVersion:
-        """Make a trained model, or the last one of a run, the next version."""
+        """Make a trained model, or the last one of a run, the next version.
+
+        Raises `Blocked` if the workspace asks for what its run lacks.
+
+        >>> client.register(run, "tiny").version
+        1
+        """
         if isinstance(trained, Run):
             if not trained.models:
                 raise Invalid(f"run {trained.id} logged no model", field="trained")
             trained = trained.models[-1]
+        arrived(trained.run)
         request = RegisterVersion(model=model, trained_model=trained.id)
         return self.call(registry.register_version, request)
 
     def version(self, reference: str) -> ModelVersion:
-        """Find `MODEL@3`, `MODEL@production` or `MODEL@alias`."""
+        """Find `MODEL@3`, `MODEL@production` or `MODEL@alias`.
+
+        >>> client.version("tiny@1").engine
+        'lightgbm'
+        """
         model, rest = parse_model_reference(reference)
         return self.call(registry.resolve, Resolve(model=model, reference=rest))
 
@@ -143,6 +185,10 @@ class Client:
         """Ask for a promotion and wait for its checks; `Pending` if people have to agree.
 
         Raises `Blocked` with what is missing when the gate says no.
+
+        >>> pending = client.promote("tiny@1", reason="the first")
+        >>> pending.promotion.state
+        'waiting'
         """
         found = self.version(version) if isinstance(version, str) else version
         request = RequestPromotion(
@@ -181,12 +227,20 @@ class Client:
         return promotion
 
     def approve(self, what: Pending | Promotion | str, *, reason: str) -> Promotion:
-        """Approve a promotion, or the open one of `MODEL@V`."""
+        """Approve a promotion, or the open one of `MODEL@V`; nobody approves their own.
+
+        >>> second_person.approve("tiny@1", reason="the numbers are plausible").state
+        'promoted'
+        """
         request = Decide(promotion=self._promotion_id(what), decision="approve", reason=reason)
         return self.call(registry.decide, request)
 
     def reject(self, what: Pending | Promotion | str, *, reason: str) -> Promotion:
-        """Reject a promotion, or the open one of `MODEL@V`."""
+        """Reject a promotion, or the open one of `MODEL@V`.
+
+        >>> second_person.reject("tiny@1", reason="too few rows").state
+        'rejected'
+        """
         request = Decide(promotion=self._promotion_id(what), decision="reject", reason=reason)
         return self.call(registry.decide, request)
 
@@ -205,13 +259,21 @@ class Client:
     def deploy(
         self, model: str, *, stage: Stage = "production", name: str | None = None
     ) -> Endpoint:
-        """Serve what is in a stage of the model; answers when it is ready."""
+        """Serve what is in a stage of the model; answers when it is ready.
+
+        >>> client.deploy("tiny").name
+        'tiny'
+        """
         request = StartDeployment(model=model.partition("@")[0], stage=stage, name=name)
         started = self.call(deployments.start, request)
         return self.endpoint(started.name)
 
     def endpoint(self, deployment: str, timeout_s: float = READY_S) -> Endpoint:
-        """A deployment to ask for predictions, as soon as it is ready."""
+        """A deployment to ask for predictions, as soon as it is ready.
+
+        >>> client.endpoint("tiny").model
+        'tiny'
+        """
         deadline = time.monotonic() + timeout_s
         while True:
             found = self.call(deployments.show, NameDeployment(deployment=deployment))
@@ -226,7 +288,11 @@ class Client:
             time.sleep(POLL_S)
 
     def runbook(self, name: str, text: str) -> Runbook:
-        """Write a runbook: what to check, the impact, the remedy."""
+        """Write a runbook: what to check, the impact, the remedy.
+
+        >>> client.runbook("late", "What to check: is the traffic what it was?").name
+        'late'
+        """
         return self.call(monitoring.write_runbook, WriteRunbook(name=name, text=text))
 
     def monitor(  # noqa: PLR0913  a monitor without one of these is refused
@@ -243,7 +309,11 @@ class Client:
         action: Literal["notify", "incident"] = "notify",
         notify: Sequence[str] = ("log",),
     ) -> Monitor:
-        """Watch a deployment."""
+        """Watch a deployment.
+
+        >>> client.monitor("tiny", kind="performance", metric="auc_drop", threshold=0.1, runbook="late").name
+        'tiny auc drop'
+        """
         request = DeclareMonitor(
             name=name or f"{deployment} {metric}".replace("_", " "),
             deployment=deployment,
@@ -267,7 +337,11 @@ class Client:
         label_delay_hours: float = 24,
         day_starts_at_hour: float = 0,
     ) -> Schedule:
-        """Have the days of a deployment measured by themselves, once their labels had time to come."""
+        """Have the days of a deployment measured by themselves, once their labels had time to come.
+
+        >>> client.watch("tiny", every_minutes=60, label_delay_hours=24).deployment
+        'tiny'
+        """
         request = SetSchedule(
             deployment=deployment,
             every_minutes=every_minutes,
@@ -289,7 +363,11 @@ class Client:
         max_attempts: int = 3,
         policy: str | None = None,
     ) -> RetrainingPolicy:
-        """Set how a model is retrained; `recipe` is `module:function` or `file.py:function`."""
+        """Set how a model is retrained; `recipe` is `module:function` or `file.py:function`.
+
+        >>> client.retrain_policy("tiny", level=1, recipe="mainspring.demo.recipe:train").level
+        1
+        """
         place, _, function = recipe.rpartition(":")
         digest = None
         if place.endswith(".py"):

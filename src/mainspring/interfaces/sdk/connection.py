@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import threading
 import time
+import weakref
 from collections.abc import Callable, Iterator
 from importlib import import_module
 from pathlib import Path
@@ -20,6 +22,7 @@ R = TypeVar("R")
 T = TypeVar("T")
 
 LOCK_PATIENCE_S = 15.0
+PATIENCE_S = 30.0
 EMBEDDED = "mainspring.embedded"
 """The module that performs in this process; named, not imported, so that clients stay light."""
 
@@ -34,15 +37,56 @@ class Embedded(Protocol):
         ...
 
 
+class _Opened:
+    """The database that this process holds open, for whichever of its clients of a home comes."""
+
+    def __init__(self) -> None:
+        self.embedded: Embedded | None = None
+        self.lock = threading.RLock()
+        _everywhere.add(self)
+
+    def after_fork(self) -> None:
+        """In a forked child: a database that the parent holds open is the parent's."""
+        if self.embedded is not None:
+            _of_the_parent.append(self.embedded)
+            self.embedded = None
+        self.lock = threading.RLock()
+
+
+_everywhere: weakref.WeakSet[_Opened | HomeClient] = weakref.WeakSet()
+_of_the_parent: list[Embedded] = []
+"""Kept, so that a child that lets go of them closes nothing."""
+
+
+def _after_fork() -> None:
+    for one in list(_everywhere):
+        one.after_fork()
+
+
+os.register_at_fork(after_in_child=_after_fork)
+
+
 class HomeClient:
     """Writes to the home in this process, or goes to its server as soon as there is one."""
 
-    def __init__(self, home: Home, workspace: str) -> None:
+    def __init__(self, home: Home, workspace: str, patience_s: float = PATIENCE_S) -> None:
         self._home = home
         self._workspace = workspace
-        self._embedded: Embedded | None = None
+        self._patience_s = patience_s
         self._remote: tuple[str, RemoteClient] | None = None
         self._one_at_a_time = threading.RLock()
+        self._opened = _Opened()
+        _everywhere.add(self)
+
+    def after_fork(self) -> None:
+        """In a forked child: another thread of the parent may have held the lock."""
+        self._one_at_a_time = threading.RLock()
+
+    def impatient(self) -> HomeClient:
+        """The same home, for a thread of its own: it is told at once that a server is away."""
+        found = HomeClient(self._home, self._workspace, patience_s=0)
+        found._opened = self._opened
+        return found
 
     def call(self, operation: Operation[Q, R], request: Q) -> R:
         """Perform the operation where it can be performed now."""
@@ -58,8 +102,10 @@ class HomeClient:
 
     def close(self) -> None:
         """Let go of everything."""
-        if self._embedded is not None:
-            self._embedded.close()
+        with self._opened.lock:
+            if self._opened.embedded is not None:
+                self._opened.embedded.close()
+                self._opened.embedded = None
         if self._remote is not None:
             self._remote[1].close()
 
@@ -71,7 +117,7 @@ class HomeClient:
                 if server is not None:
                     return use(self._at(server.url))
                 try:
-                    with self._home.writing():
+                    with self._opened.lock, self._home.writing():
                         return use(self._here())
                 except Conflict:
                     if not self._home.is_locked() or time.monotonic() > deadline:
@@ -81,15 +127,15 @@ class HomeClient:
     def _at(self, url: str) -> RemoteClient:
         if self._remote is None or self._remote[0] != url:
             token = read_variable("MAINSPRING_TOKEN") or self._home.token() or ""
-            self._remote = (url, RemoteClient(url, token, self._workspace))
+            self._remote = (url, RemoteClient(url, token, self._workspace, self._patience_s))
         return self._remote[1]
 
     def _here(self) -> FileClient:
-        if self._embedded is None:
+        if self._opened.embedded is None:
             module: Any = import_module(EMBEDDED)
-            self._embedded = module.open_home(self._home, self._workspace)
-        assert self._embedded is not None
-        return self._embedded.client
+            self._opened.embedded = module.open_home(self._home, self._workspace)
+        assert self._opened.embedded is not None
+        return self._opened.embedded.client
 
 
 class Connection:
@@ -102,6 +148,14 @@ class Connection:
         self.home = home
         self.workspace = workspace
         self._client = client
+        self._impatient: HomeClient | RemoteClient | None = None
+
+    @property
+    def impatient(self) -> FileClient:
+        """The same for a thread that waits by itself: it is told at once that a server is away."""
+        if self._impatient is None:
+            self._impatient = self._client.impatient()
+        return self._impatient
 
     @property
     def url(self) -> str | None:
@@ -112,6 +166,11 @@ class Connection:
         return server.url if server else None
 
     @property
+    def is_remote(self) -> bool:
+        """Whether it leads to one address, whatever serves the home."""
+        return isinstance(self._client, RemoteClient)
+
+    @property
     def token(self) -> str | None:
         """The token that the connection signs in with."""
         given = read_variable("MAINSPRING_TOKEN")
@@ -120,6 +179,8 @@ class Connection:
     def close(self) -> None:
         """Let go of everything."""
         self._client.close()
+        if self._impatient is not None:
+            self._impatient.close()
 
     def __enter__(self) -> Connection:
         return self

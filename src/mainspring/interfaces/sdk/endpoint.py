@@ -20,7 +20,12 @@ EVENT_TIME = "mainspring.event_time"
 
 
 class Endpoint:
-    """Asks one deployment by the Open Inference Protocol."""
+    """Asks one deployment by the Open Inference Protocol.
+
+    >>> endpoint = client.endpoint("tiny")
+    >>> endpoint.name
+    'tiny'
+    """
 
     def __init__(self, client: FileClient, deployment: Deployment, token: str) -> None:
         assert deployment.url is not None
@@ -37,7 +42,10 @@ class Endpoint:
         self._datatypes: dict[str, str] = {}
 
     def close(self) -> None:
-        """Close the connections."""
+        """Close the connections.
+
+        >>> client.endpoint("tiny").close()
+        """
         self._http.close()
 
     def predict(
@@ -51,6 +59,10 @@ class Endpoint:
 
         Answers the outputs by name, and under `request_id` the id of each row, by which the truth
         can be told later. Sending the same ids again records nothing twice.
+
+        >>> found = endpoint.predict({"x": [0.0, 1.0]}, request_ids=["a", "b"])
+        >>> found["request_id"]
+        ['a', 'b']
         """
         columns = _columns(rows)
         body = {"inputs": self._tensors(columns, request_ids, event_times)}
@@ -59,7 +71,11 @@ class Endpoint:
         return {name.removeprefix("mainspring."): values for name, values in found.items()}
 
     def send(self, body: bytes) -> httpx2.Response:
-        """Send an inference request as it is; for callers that build their own."""
+        """Send an inference request as it is; for callers that build their own.
+
+        >>> endpoint.send(b'{"inputs": []}').status_code
+        400
+        """
         path = f"/v2/models/{self.model}/infer"
         headers = {"Content-Type": "application/json"}
         return self._http.post(path, content=body, headers=headers)
@@ -73,6 +89,9 @@ class Endpoint:
         """Tell what turned out to be true, by request id; answers how many were news.
 
         `event_time` is when it became known, for all or by request id; now if not given.
+
+        >>> endpoint.log_truth({"a": 0, "b": 1})
+        2
         """
         times = event_time if isinstance(event_time, Mapping) else {}
         same = event_time if isinstance(event_time, dt.datetime) else utc_now()

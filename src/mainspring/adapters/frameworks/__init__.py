@@ -1,0 +1,1 @@
+"""Training libraries that record themselves: one file for each, found by its entry point."""

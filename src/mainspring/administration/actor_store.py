@@ -1,0 +1,211 @@
+"""Whom a token or a password proves, and what they may do in a workspace: one query, one row."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Iterable
+from typing import Any
+
+import msgspec
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Select,
+    Text,
+    and_,
+    bindparam,
+    null,
+    or_,
+    select,
+)
+from sqlalchemy.ext.compiler import compiles
+from sqlalchemy.sql.functions import FunctionElement
+
+from mainspring.administration.tables import (
+    denial_table,
+    grant_table,
+    group_member_table,
+    group_role_table,
+    password_table,
+    principal_table,
+    token_table,
+)
+from mainspring.core.access import Actor, Caller, permitted, token_hash
+from mainspring.core.clock import to_micros
+from mainspring.core.event_log import workspace_table
+from mainspring.core.name_patterns import Patterns
+from mainspring.core.prepared import Prepared
+from mainspring.core.settings import DEFAULT_WORKSPACE
+
+_P, _T = principal_table.c, token_table.c
+_MEMBER = group_member_table.c
+
+
+class _all(FunctionElement[str]):  # noqa: N801
+    """All words of many rows in one text: roles and verbs have no commas.
+
+    SQLAlchemy's own `aggregate_strings` writes its comma only when values come: no way to prepare it.
+    """
+
+    type = Text()
+    inherit_cache = True
+
+
+@compiles(_all, "sqlite")
+def _group_concat(element: _all, compiler: Any, **given: Any) -> str:
+    return f"group_concat({compiler.process(element.clauses, **given)})"
+
+
+@compiles(_all, "postgresql")
+def _string_agg(element: _all, compiler: Any, **given: Any) -> str:
+    return f"string_agg({compiler.process(element.clauses, **given)}, ',')"
+
+
+def _joined(words: ColumnElement[str]) -> Select[Any]:
+    return select(_all(words))
+
+
+def _rights(workspace: Any) -> list[Any]:
+    """A person's own roles, those of their groups, and what either is denied, as four texts.
+
+    Four subqueries and no join: rows of one would multiply those of the others.
+    """
+    theirs = (_MEMBER.principal_id == _P.id) & (_MEMBER.workspace_id == workspace)
+    given, denied = group_role_table.c, denial_table.c
+    texts = (
+        _joined(grant_table.c.role).where(
+            grant_table.c.principal_id == _P.id, grant_table.c.workspace_id == workspace
+        ),
+        _joined(given.role).where(given.group_id == _MEMBER.group_id, theirs),
+        _joined(denied.verb).where(denied.principal_id == _P.id, denied.workspace_id == workspace),
+        _joined(denied.verb).where(denied.group_id == _MEMBER.group_id, theirs),
+    )
+    return [text.correlate(principal_table, workspace_table).scalar_subquery() for text in texts]
+
+
+def _permissions(texts: Iterable[str | None]) -> frozenset[str]:
+    own, groups, denied, denied_groups = (
+        frozenset(text.split(",")) if text else frozenset() for text in texts
+    )
+    return permitted(own | groups, denied | denied_groups)
+
+
+def _reaches(workspace: Any, made_in: ColumnElement[int]) -> ColumnElement[bool]:
+    """Whether a token or password is good in a workspace: where it was made, or from `default` in all.
+
+    Who administers a workspace can make them for anybody; elsewhere those must prove nothing.
+    """
+    # By another name: the subquery is about its own row, whatever workspaces are around it.
+    aliased = workspace_table.alias("first")
+    default = select(aliased.c.id).where(aliased.c.name == DEFAULT_WORKSPACE)
+    return or_(made_in == workspace, made_in == default.scalar_subquery())
+
+
+def _actor(credential: Any, *limits: Any) -> Select[Any]:
+    """The owner of a credential with the rights in a workspace that it reaches."""
+    return (
+        select(
+            _P.id, _P.kind, _P.name, workspace_table.c.id.label("workspace_id"), *limits,
+            *_rights(workspace_table.c.id),
+        )
+        .select_from(credential)
+        .join(principal_table, _P.id == credential.c.principal_id)
+        .outerjoin(
+            workspace_table,
+            and_(
+                workspace_table.c.name == bindparam("workspace"),
+                _reaches(workspace_table.c.id, credential.c.workspace_id),
+            ),
+        )
+        .where(_P.disabled_at.is_(None))
+    )  # fmt: skip
+
+
+_BY_TOKEN = Prepared(
+    _actor(token_table, _T.public_id, _T.verbs, _T.models, _T.expires_at).where(
+        _T.hash == bindparam("hash"), _T.revoked_at.is_(None)
+    ),
+    "workspace",
+    "hash",
+)
+_BY_PASSWORD = Prepared(
+    _actor(password_table, null(), null(), null(), null()).where(
+        _P.kind == "person",
+        _P.name == bindparam("person"),
+        password_table.c.proof == bindparam("proof"),
+    ),
+    "workspace",
+    "person",
+    "proof",
+)
+
+
+def find_actor(
+    connection: Connection, caller: Caller, now: dt.datetime
+) -> tuple[Actor, int | None] | None:
+    """Whom the caller's token or password proves, and the workspace's key if it is one of theirs."""
+    if caller.proof:
+        row = _BY_PASSWORD.row(connection, caller.workspace, caller.person, caller.proof)
+    else:
+        row = _BY_TOKEN.row(connection, caller.workspace, token_hash(caller.token))
+    if row is None:
+        return None
+    key, kind, name, workspace_id, token, verbs, models, expires, *texts = row
+    if expires is not None and expires <= to_micros(now):
+        return None
+    actor = Actor(
+        kind=kind,
+        key=key,
+        name=name,
+        permissions=_permissions(texts),
+        token=token,
+        scopes=None if verbs is None else frozenset(msgspec.json.decode(verbs)),
+        models=None if models is None else tuple(msgspec.json.decode(models)),
+    )
+    return actor, workspace_id
+
+
+def predictors(connection: Connection, workspace_id: int, now: dt.datetime) -> dict[str, Patterns]:
+    """The hashes of the tokens that may ask for predictions in the workspace, and of what."""
+    rows = connection.execute(
+        select(_T.hash, _T.verbs, _T.models, *_rights(workspace_table.c.id))
+        .join(principal_table, _P.id == _T.principal_id)
+        .join(workspace_table, workspace_table.c.id == workspace_id)
+        .where(
+            _T.revoked_at.is_(None),
+            or_(_T.expires_at.is_(None), _T.expires_at > now),
+            _P.disabled_at.is_(None),
+            _reaches(workspace_table.c.id, _T.workspace_id),
+        )
+    ).all()
+    return {
+        row.hash: None if row.models is None else tuple(row.models)
+        for row in rows
+        if "predict" in _permissions(row[3:]) and (row.verbs is None or "predict" in row.verbs)
+    }
+
+
+def entitled(connection: Connection, workspace_id: int, verb: str, names: set[str]) -> set[str]:
+    """Those of the people who may do what the verb allows, now and in this workspace."""
+    rows = connection.execute(
+        select(_P.name, *_rights(workspace_table.c.id))
+        .join(workspace_table, workspace_table.c.id == workspace_id)
+        .where(_P.kind == "person", _P.name.in_(names), _P.disabled_at.is_(None))
+    )
+    return {row.name for row in rows if verb in _permissions(row[1:])}
+
+
+def has_administrator(connection: Connection, but: str, now: dt.datetime) -> bool:
+    """Whether somebody who administers `default` has a password, or a whole token but the one hashed."""
+    passwords = select(password_table.c.principal_id)
+    tokens = select(_T.principal_id).where(
+        _T.hash != but,
+        _T.revoked_at.is_(None),
+        or_(_T.expires_at.is_(None), _T.expires_at > now),
+        _T.verbs.is_(None),
+        _T.models.is_(None),
+    )
+    ways = or_(_P.id.in_(passwords), _P.id.in_(tokens))
+    names = set(connection.scalars(select(_P.name).where(_P.kind == "person", ways)))
+    first = select(workspace_table.c.id).where(workspace_table.c.name == DEFAULT_WORKSPACE)
+    return bool(entitled(connection, connection.scalars(first).one(), "admin", names))

@@ -1,0 +1,1 @@
+"""Data as datasets: read from any library, digested by schema and values, summarised by column."""
