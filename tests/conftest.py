@@ -11,10 +11,11 @@ from typing import Any
 
 import psycopg
 import pytest
-from sqlalchemy import insert, select
-from sqlalchemy.engine import make_url
+from sqlalchemy import create_engine, insert, select
+from sqlalchemy.engine import Dialect, Engine, make_url
 
 from mainspring.app import App
+from mainspring.core import database
 from mainspring.core.database import Database, metadata
 from mainspring.core.ids import new_id
 from mainspring.core.operation import FileClient
@@ -22,6 +23,24 @@ from mainspring.core.settings import Settings
 from tests.house import ROLES, SERVICE, Clients, Clock, Front, local_client, remote_client
 
 POSTGRES = os.environ.get("MAINSPRING_TEST_POSTGRES", "postgresql://root@127.0.0.1:5432/postgres")
+
+UNPAIRED = {("PostgreSQL", "over HTTP"), ("SQLite", "in process")}
+
+
+@pytest.fixture(scope="session", autouse=True)
+def compiled_once() -> Iterator[None]:
+    """Share what is compiled of a dialect: tests open thousands of databases that a server opens once."""
+    dialects: dict[str, Dialect] = {}
+    compiled: dict[Any, Any] = {}
+
+    def create(url: str, **options: Any) -> Engine:
+        engine = create_engine(url, execution_options={"compiled_cache": compiled}, **options)
+        engine.dialect = dialects.setdefault(engine.name, engine.dialect)
+        return engine
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(database, "create_engine", create)
+        yield
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,18 +62,18 @@ def _furnish(settings: Settings) -> dict[str, str]:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leave out HTTP on PostgreSQL: the way in and the database know nothing of each other."""
+    """Pair each database with one way in: the two know nothing of each other."""
 
-    def both(item: pytest.Item) -> bool:
+    def unpaired(item: pytest.Item) -> bool:
         params = (
             item.callspec.params
             if isinstance(item, pytest.Function) and hasattr(item, "callspec")
             else {}
         )
-        return (params.get("database_kind"), params.get("transport")) == ("PostgreSQL", "over HTTP")
+        return (params.get("database_kind"), params.get("transport")) in UNPAIRED
 
-    left_out = [item for item in items if both(item)]
-    items[:] = [item for item in items if not both(item)]
+    left_out = [item for item in items if unpaired(item)]
+    items[:] = [item for item in items if not unpaired(item)]
     # The longest come first: at the end nobody waits for one of them alone.
     items.sort(key=lambda item: "journeys" not in item.path.parts)
     config.hook.pytest_deselected(items=left_out)
@@ -89,15 +108,15 @@ class PostgresHouse:
 
     def restore(self) -> None:
         """Make it as it was: some hundred times quicker than another database for each test."""
-        database = Database(self.settings.database_url)
+        emptied = Database(self.settings.database_url)
         tables = metadata.sorted_tables
         clear = "; ".join(f'delete from "{table.name}"' for table in reversed(tables))
-        with database.write() as connection:
+        with emptied.write() as connection:
             connection.exec_driver_sql(clear)
             for table in tables:
                 if self.rows[table.name]:
                     connection.execute(insert(table), self.rows[table.name])
-        database.close()
+        emptied.close()
 
 
 @pytest.fixture(scope="session")
@@ -110,13 +129,13 @@ def postgres_house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Postgre
         pytest.skip(f"no PostgreSQL answers at {POSTGRES}: {error}")
     settings = Settings(home=tmp_path_factory.mktemp("template"), database=_url_of(name))
     tokens = _furnish(settings)
-    database = Database(settings.database_url)
-    with database.read() as connection:
+    furnished = Database(settings.database_url)
+    with furnished.read() as connection:
         rows = {
             table.name: [dict(row) for row in connection.execute(select(table)).mappings()]
             for table in metadata.sorted_tables
         }
-    database.close()
+    furnished.close()
     yield PostgresHouse(settings, tokens, rows)
     _postgres(f"drop database {name} with (force)")
 

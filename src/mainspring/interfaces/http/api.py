@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterable
+from functools import cache
 from typing import Any
 
 import msgspec
@@ -36,10 +37,13 @@ def http_api(served: Served, operations: Iterable[Operation[Any, Any]]) -> ASGIA
 
 def _own_api(served: Served, operations: Iterable[Operation[Any, Any]]) -> Starlette:
     listed = [operation for operation in operations if not operation.inside]
-    document = msgspec.json.encode(openapi(listed))
+
+    @cache  # a tenth of a second that nobody waits for at the start
+    def document() -> bytes:
+        return msgspec.json.encode(openapi(listed))
 
     async def describe(request: Request) -> Response:
-        return Response(document, media_type="application/json")
+        return Response(await run_in_threadpool(document), media_type="application/json")
 
     async def health(request: Request) -> Response:
         return as_json(await run_in_threadpool(served.health))
