@@ -10,24 +10,31 @@ from mainspring.registry import catalog_contract as catalog
 from mainspring.registry import field_contract as fields
 from mainspring.registry import override_contract as breaking
 from mainspring.registry import protection_contract as protection
+from mainspring.registry import stage_contract as stages
 from mainspring.registry import standing_contract as standing
 from mainspring.registry.contract import (
-    CheckSpec,
     DeclareSuite,
     NameModel,
     NameVersion,
+    Vouch,
     declare_suite,
+    vouch,
 )
+from mainspring.registry.gate_contract import DeclareGate, declare_gate
+from mainspring.registry.record import CheckSpec
 from mainspring.registry.requirement_contract import SetRequirements, set_requirements
 from mainspring.webhooks import contract as webhooks
 from mainspring.webhooks.contract import CreateWebhook, GiveUp, NameWebhook, UpdateWebhook
+from tests.house import SERVICE
 from tests.registry.catalog import add, create
-from tests.story import MODEL
+from tests.story import MODEL, PARAMETERS, ask, say, version
 
 PROTECTED = "stable"
 """An alias that follows production."""
 FIELD = "business_context"
 """A field of models that the world has declared."""
+SHADOW = "shadow"
+"""A stage of the world's own."""
 LOOSE = "loose"
 """A model that no suite names."""
 KEY = "k"
@@ -92,6 +99,17 @@ def _confirmed(world: Any) -> None:
     world.clients.approver.call(breaking.confirm, request)
 
 
+def _vouched(world: Any) -> None:
+    """A service account that the suite names approves."""
+    people = world.clients
+    checks = [CheckSpec(name="performance", parameters=PARAMETERS["performance"])]
+    suite = DeclareSuite(model=MODEL, checks=checks, services=[SERVICE])
+    people.admin.call(declare_suite, suite)
+    promotion = ask(people.developer, version(people.developer).number)
+    say(people.service, promotion.id)
+    people.service.call(vouch, Vouch(promotion=promotion.id, reason="the scan is clean"))
+
+
 DEEDS: dict[str, Callable[[Any], object]] = {
     "model.block": _judged("developer", standing.block),
     "model.unblock": _judged("admin", standing.block, standing.unblock),
@@ -113,6 +131,16 @@ DEEDS: dict[str, Callable[[Any], object]] = {
     "aliases.unprotect": lambda world: world.clients.admin.call(
         protection.unprotect_alias, protection.UnprotectAlias(alias=PROTECTED)
     ),
+    "stages.declare": lambda world: world.clients.admin.call(
+        stages.declare_stage, stages.DeclareStage(name="canary")
+    ),
+    "stages.drop": lambda world: world.clients.admin.call(
+        stages.drop_stage, stages.NameStage(name=SHADOW)
+    ),
+    "gates.declare": lambda world: world.clients.admin.call(
+        declare_gate, DeclareGate(checks=[CheckSpec(name="data")])
+    ),
+    "promotion.vouch": _vouched,
     "model.create": lambda world: create(world.clients.developer, "another"),
     "model.rename": _model(catalog.rename_model, catalog.RenameModel, name="another"),
     "model.delete": _model(catalog.delete_model),

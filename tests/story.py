@@ -16,8 +16,9 @@ from mainspring.core.ids import new_id
 from mainspring.core.operation import Client, FileClient
 from mainspring.core.signature import Column, Signature
 from mainspring.registry import contract as registry
-from mainspring.registry.contract import CheckSpec, Promotion
+from mainspring.registry.contract import Promotion
 from mainspring.registry.promotion import Outcome
+from mainspring.registry.record import CheckSpec
 from mainspring.tracking import contract as tracking
 from mainspring.tracking import dataset_contract, model_contract
 from mainspring.tracking.contract import FileEntry, OpenRun

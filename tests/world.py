@@ -40,6 +40,7 @@ from mainspring.registry.contract import (
 )
 from mainspring.registry.field_contract import DeclareField, declare_field
 from mainspring.registry.protection_contract import ProtectAlias, protect_alias
+from mainspring.registry.stage_contract import DeclareStage, declare_stage
 from mainspring.retraining import contract as retraining
 from mainspring.retraining.contract import (
     Advance,
@@ -113,6 +114,7 @@ def built(clients: Clients, clock: Clock) -> World:
     clients.admin.call(protect_alias, protected)
     field = DeclareField(of="model", name=registry_deeds.FIELD)
     clients.admin.call(declare_field, field)
+    clients.admin.call(declare_stage, DeclareStage(name=registry_deeds.SHADOW))
     return World(
         clients=clients,
         clock=clock,

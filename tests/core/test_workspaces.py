@@ -37,6 +37,8 @@ NAMES_NOTHING = {
     "labels.list": "labels carry the ids of their requests, which their senders choose",
     "aliases.list": "tells names",
     "fields.list": "tells names",
+    "gates.list": "tells rules",
+    "stages.list": "tells names",
     "model.list": "tells names and counts",
     "model.show": "tells names and counts",
     "policy.list": "tells names and counts",
@@ -75,6 +77,7 @@ ABOUT_ITSELF = {
     "events.list",
     "events.verify",
     "requirements.show",
+    "stages.list",
     "runs.count",
     "experiments.search",  # each has its own default
 }

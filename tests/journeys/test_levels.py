@@ -24,13 +24,8 @@ from mainspring.interfaces.sdk.endpoint import Endpoint
 from mainspring.monitoring import contract as monitoring
 from mainspring.monitoring.contract import Alert, CloseWindows, ListAlerts
 from mainspring.registry import contract as registry
-from mainspring.registry.contract import (
-    ApprovalRow,
-    ListPromotions,
-    ListVersions,
-    NamePolicy,
-    ProposePolicy,
-)
+from mainspring.registry.contract import ListPromotions, ListVersions, NamePolicy, ProposePolicy
+from mainspring.registry.record import ApprovalRow
 from mainspring.retraining import contract as retraining
 from mainspring.retraining.contract import ListRetrainings, NameRetraining, Retraining
 from mainspring.retraining.policy import ACTIVE, Level

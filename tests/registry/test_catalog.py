@@ -13,12 +13,7 @@ from mainspring.deployment import contract as deployment
 from mainspring.deployment.contract import StartDeployment
 from mainspring.registry import catalog_contract as contract
 from mainspring.registry import contract as registry
-from mainspring.registry.contract import (
-    NameModel,
-    RegisterVersion,
-    Resolve,
-    SetAlias,
-)
+from mainspring.registry.contract import NameModel, RegisterVersion, Resolve, SetAlias
 from mainspring.registry.model import ModelVersion
 from mainspring.tracking import artifact_contract
 from mainspring.tracking.artifact_contract import LogArtifact

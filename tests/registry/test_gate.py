@@ -30,7 +30,6 @@ from mainspring.registry import contract
 from mainspring.registry import override_contract as breaking
 from mainspring.registry.contract import (
     DescribeModel,
-    Lineage,
     ListModels,
     ListPromotions,
     ListVersions,
@@ -40,7 +39,8 @@ from mainspring.registry.contract import (
     ProposePolicy,
     RollBack,
 )
-from mainspring.registry.model import RiskTier
+from mainspring.registry.promotion import RiskTier
+from mainspring.registry.record import Lineage
 from mainspring.registry.standing_contract import Judge, block, revoke, unblock
 from tests import story
 from tests.conftest import Template

@@ -12,7 +12,6 @@ from mainspring.registry import contract
 from mainspring.registry import override_contract as breaking
 from mainspring.registry.catalog_contract import MoveVersion, move_version
 from mainspring.registry.contract import (
-    CheckSpec,
     DeclareSuite,
     ListPromotions,
     NameModel,
@@ -20,6 +19,7 @@ from mainspring.registry.contract import (
     Promotion,
     RollBack,
 )
+from mainspring.registry.record import CheckSpec
 from mainspring.registry.standing_contract import Judge, revoke
 from tests import story
 from tests.house import Clients, Clock

@@ -15,10 +15,10 @@ from mainspring.registry.contract import (
     DescribeModel,
     ListModels,
     NamePolicy,
-    Policy,
     Promotion,
     ProposePolicy,
 )
+from mainspring.registry.record import Policy
 from tests import story
 from tests.house import Clients, Clock, local_client
 from tests.story import MODEL

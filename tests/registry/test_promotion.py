@@ -27,7 +27,7 @@ COMPLETE = Provenance("run", NOON + HOUR, attested=True)
 
 
 def passed(check: str, suite: str = "digest") -> Verdict:
-    return Verdict(check, "passed", "", suite, "data")
+    return Verdict(check, "passed", "", suite, "data", NOON)
 
 
 def policy(**changes: object) -> StandingPolicy:
@@ -103,35 +103,36 @@ def test_a_version_without_a_run_is_refused() -> None:
 
 
 def test_checks_without_a_verdict_are_pending() -> None:
-    assert check_blockers(SUITE, [passed("latency")]) == (["performance"], [])
+    assert check_blockers(SUITE, [passed("latency")], NOON) == (["performance"], [])
 
 
 def test_a_verdict_under_another_suite_does_not_count() -> None:
-    pending, _ = check_blockers(SUITE, [passed("latency"), passed("performance", "other")])
+    pending, _ = check_blockers(SUITE, [passed("latency"), passed("performance", "other")], NOON)
 
     assert pending == ["performance"]
 
 
 def test_a_failed_check_refuses_and_says_why() -> None:
-    failed = Verdict("latency", "failed", "p99 is 80 ms", "digest", "data")
+    failed = Verdict("latency", "failed", "p99 is 80 ms", "digest", "data", NOON)
 
-    _, refused = check_blockers(SUITE, [passed("performance"), failed])
+    _, refused = check_blockers(SUITE, [passed("performance"), failed], NOON)
 
     assert refused == ["check 'latency' failed: p99 is 80 ms"]
 
 
 def test_too_little_data_is_not_a_pass() -> None:
-    thin = Verdict("latency", "not_enough_data", "3 rows", "digest", "data")
+    thin = Verdict("latency", "not_enough_data", "3 rows", "digest", "data", NOON)
 
-    _, refused = check_blockers(SUITE, [passed("performance"), thin])
+    _, refused = check_blockers(SUITE, [passed("performance"), thin], NOON)
 
     assert refused == ["check 'latency' had not enough data: 3 rows"]
 
 
 def test_the_last_verdict_of_a_check_counts() -> None:
-    failed = Verdict("latency", "failed", "slow", "digest", "data")
+    failed = Verdict("latency", "failed", "slow", "digest", "data", NOON)
 
-    assert check_blockers(SUITE, [failed, passed("latency"), passed("performance")]) == ([], [])
+    said = [failed, passed("latency"), passed("performance")]
+    assert check_blockers(SUITE, said, NOON) == ([], [])
 
 
 def test_one_person_counts_once() -> None:
@@ -141,17 +142,17 @@ def test_one_person_counts_once() -> None:
 
 
 def test_an_approval_bound_to_something_else_does_not_count() -> None:
-    assert valid_approvals([Approval("paul", approves=True, bound_to="y")], "x") == set()
+    assert valid_approvals([Approval("paul", approves=True, bound_to="y")], "x") == {}
 
 
 def test_a_rejection_is_no_approval() -> None:
-    assert valid_approvals([Approval("paul", approves=False, bound_to="x")], "x") == set()
+    assert valid_approvals([Approval("paul", approves=False, bound_to="x")], "x") == {}
 
 
 def test_who_lost_the_permission_does_not_count() -> None:
     demoted = Approval("paul", approves=True, bound_to="x", entitled=False)
 
-    assert valid_approvals([demoted], "x") == set()
+    assert valid_approvals([demoted], "x") == {}
 
 
 def test_enough_approvals_hold_nothing_back() -> None:

@@ -12,7 +12,6 @@ from mainspring.registry import catalog_contract as catalog
 from mainspring.registry import contract, search_contract
 from mainspring.registry.catalog_contract import AddVersion, CreateModel, MoveVersion
 from mainspring.registry.contract import NameVersion, SetAlias
-from mainspring.registry.promotion import Stage
 from mainspring.registry.search_contract import (
     FoundModel,
     FoundVersion,
@@ -100,7 +99,7 @@ def test_prompts_are_no_models(client: FileClient) -> None:
 def test_a_found_model_tells_its_newest_version_in_each_stage(client: FileClient) -> None:
     for _ in range(4):
         version(client, "RM4A")
-    moves: list[tuple[int, Stage]] = [(1, "staging"), (2, "staging"), (3, "archived")]
+    moves: list[tuple[int, str]] = [(1, "staging"), (2, "staging"), (3, "archived")]
     for number, stage in moves:
         client.call(catalog.move_version, MoveVersion(model="RM4A", version=number, stage=stage))
     client.call(contract.set_alias, SetAlias(model="RM4A", alias="champion", version=2))

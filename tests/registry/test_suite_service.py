@@ -7,12 +7,13 @@ import pytest
 from mainspring.core.errors import Forbidden, Invalid
 from mainspring.registry import contract
 from mainspring.registry.contract import NameModel
+from mainspring.registry.record import SuiteRow
 from tests import story
 from tests.house import Clients
 from tests.story import MODEL
 
 
-def suites(clients: Clients) -> list[contract.SuiteRow]:
+def suites(clients: Clients) -> list[SuiteRow]:
     return clients.viewer.call(contract.list_suites, NameModel(model=MODEL))
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 from sqlalchemy import (
@@ -26,6 +26,7 @@ from mainspring.administration.tables import (
     grant_table,
     group_member_table,
     group_role_table,
+    group_table,
     password_table,
     principal_table,
     token_table,
@@ -193,6 +194,46 @@ def entitled(connection: Connection, workspace_id: int, verb: str, names: set[st
         .where(_P.kind == "person", _P.name.in_(names), _P.disabled_at.is_(None))
     )
     return {row.name for row in rows if verb in _permissions(row[1:])}
+
+
+class Held(NamedTuple):
+    """A role that a person holds, or a group without one that they belong to."""
+
+    person: str
+    role: str | None
+    group: str | None
+    """As `group:NAME`, if it comes by one."""
+    grants: tuple[tuple[str, dt.datetime], ...]
+    """Who gave it, and when: of a group who put the person in, and who gave the group the role."""
+
+
+def held_roles(connection: Connection, workspace_id: int, names: set[str]) -> list[Held]:
+    """What the people hold in the workspace, and by whose hands."""
+    own, group, member, given = grant_table.c, group_table.c, _MEMBER, group_role_table.c
+    theirs = (_P.kind == "person") & _P.name.in_(names)
+    direct = connection.execute(
+        select(_P.name, own.role, own.granted_by, own.recorded_at)
+        .join(grant_table, own.principal_id == _P.id)
+        .where(theirs, own.workspace_id == workspace_id)
+    )
+    found = [Held(row.name, row.role, None, ((row[2], row[3]),)) for row in direct]
+    by_group = connection.execute(
+        select(
+            _P.name, group.name.label("group"), member.added_by, member.recorded_at,
+            given.role, given.granted_by, given.recorded_at,
+        )
+        .select_from(principal_table)
+        .join(group_member_table, member.principal_id == _P.id)
+        .join(group_table, group.id == member.group_id)
+        .outerjoin(group_role_table, given.group_id == group.id)
+        .where(theirs, member.workspace_id == workspace_id)
+    )  # fmt: skip
+    for row in by_group:
+        grants = ((row[2], row[3]), *(((row[5], row[6]),) if row.role is not None else ()))
+        found.append(Held(row.name, row.role, f"group:{row.group}", grants))
+        # They are of the group, whoever gave it a role.
+        found.append(Held(row.name, None, f"group:{row.group}", grants[:1]))
+    return found
 
 
 def has_administrator(connection: Connection, but: str, now: dt.datetime) -> bool:

@@ -19,6 +19,12 @@ from mainspring.core.errors import Conflict, NotFound
 from mainspring.core.text import closest
 
 
+def group_names(connection: Connection, workspace_id: int) -> list[str]:
+    """The groups of a workspace."""
+    query = select(group_table.c.name).where(group_table.c.workspace_id == workspace_id)
+    return list(connection.scalars(query))
+
+
 class GroupStore:
     """Groups of one workspace: another's are not seen, whatever people are in both."""
 

@@ -23,7 +23,8 @@ from mainspring.monitoring.contract import Alert, CountLabels, ListAlerts, ListO
 from mainspring.monitoring.labelled import labels_between
 from mainspring.monitoring.prediction_log import read_predictions
 from mainspring.registry import contract as registry
-from mainspring.registry.contract import Lineage, ListVersions, NameVersion
+from mainspring.registry.contract import ListVersions, NameVersion
+from mainspring.registry.record import Lineage
 from mainspring.retraining import contract as retraining
 from mainspring.retraining.contract import ListRetrainings, Retraining
 from mainspring.tracking.files import fetched_folder

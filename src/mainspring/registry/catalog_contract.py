@@ -8,9 +8,8 @@ import msgspec
 
 from mainspring.core.ids import PLAIN, Id, ModelName, Text, Version
 from mainspring.core.operation import Done, Operation
-from mainspring.registry.contract import DropAlias, NameModel, NameVersion
+from mainspring.registry.contract import DropAlias, NameModel, NameVersion, StageName
 from mainspring.registry.model import Model, ModelKind, ModelVersion
-from mainspring.registry.promotion import Stage
 
 TagKey = Annotated[str, msgspec.Meta(min_length=1, max_length=250, pattern=PLAIN)]
 TagValue = Annotated[str, msgspec.Meta(max_length=100_000, pattern=PLAIN)]
@@ -54,7 +53,7 @@ class UntagModel(NameModel, frozen=True, kw_only=True):
 class LatestVersions(NameModel, frozen=True, kw_only=True):
     """The newest version in each stage, or in some of them."""
 
-    stages: list[Stage] = []
+    stages: list[StageName] = []
 
 
 class AddVersion(NameModel, frozen=True, kw_only=True):
@@ -101,7 +100,7 @@ class UntagVersion(NameVersion, frozen=True, kw_only=True):
 class MoveVersion(NameVersion, frozen=True, kw_only=True):
     """The stage that a version goes to. Where a suite is declared, only a promotion leads."""
 
-    stage: Stage
+    stage: StageName
     archive_existing: bool = False
     """Whether those that are there already are archived."""
 

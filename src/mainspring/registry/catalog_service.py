@@ -1,8 +1,8 @@
 """The catalogue: models without versions, versions by source, tags, stages that have no gate.
 
 No version gets into a gated stage here, in whatever order the calls come: a stage is gated as soon
-as a suite was declared under the model's name, suites are never deleted, and a name that a suite or
-policy was declared for is neither given to another model nor taken from its own.
+as a suite was declared under the model's name or for all models, suites are never deleted, and a name
+that a suite or policy was declared for is neither given to another model nor taken from its own.
 """
 
 from __future__ import annotations
@@ -18,15 +18,16 @@ from mainspring.core.work import Work, performs
 from mainspring.registry import catalog_contract as contract
 from mainspring.registry.catalog_store import CatalogStore
 from mainspring.registry.contract import DropAlias, NameModel, NameVersion, RequestPromotion
-from mainspring.registry.desk import Desk, suite_for
+from mainspring.registry.desk import Desk
 from mainspring.registry.field_store import FieldStore
 from mainspring.registry.model import Model, ModelVersion
 from mainspring.registry.origin import Origin, origin
-from mainspring.registry.promotion import OPEN_STATES, approval_blockers
-from mainspring.registry.promotion_store import suite_of
+from mainspring.registry.promotion import OPEN_STATES, UNGATED, approval_blockers
 from mainspring.registry.registration import held_to_requirements
-from mainspring.registry.service import STAGES
+from mainspring.registry.stage_store import StageStore, checked_stage
+from mainspring.registry.standing_gate import newest_gates, standing_gate
 from mainspring.registry.store import RegistryStore, checked_standing
+from mainspring.registry.suites import suites_for
 from mainspring.registry.tables import model_tag_table, version_tag_table
 
 
@@ -140,7 +141,10 @@ def latest_versions(work: Work, request: contract.LatestVersions) -> list[ModelV
     """The newest in each stage, in the order of the stages."""
     store, catalog = _stores(work)
     row = store.model_row(request.model)
-    wanted = [stage for stage in STAGES if not request.stages or stage in request.stages]
+    for stage in request.stages:
+        checked_stage(work, stage)
+    stages = StageStore(work.connection, work.workspace_id).names()
+    wanted = [stage for stage in stages if not request.stages or stage in request.stages]
     return store.versions_of([store.version_by_key(key) for key in catalog.latest(row.id, wanted)])
 
 
@@ -268,13 +272,15 @@ def move_version(work: Work, request: contract.MoveVersion) -> ModelVersion:
     row = store.version_row(request.model, request.version)
     if row.model_kind == "prompt":
         raise Conflict(f"{request.model!r} is a prompt, and prompts have no stages", field="model")
-    if request.archive_existing and request.stage not in ("staging", "production"):
+    checked_stage(work, request.stage)
+    gated = StageStore(work.connection, work.workspace_id).gated()
+    if request.archive_existing and request.stage not in gated:
         raise Invalid(
-            f"nothing is archived for {request.stage!r}: only staging and production are taken over",
+            f"nothing is archived for {request.stage!r}: only {', '.join(gated)} are taken over",
             field="archive_existing",
         )
     if row.stage != request.stage:
-        _refuse_move(work, store, catalog, row, request.stage)
+        _refuse_move(work, store, row, request.stage)
     others = catalog.others_in(row, request.stage) if request.archive_existing else []
     if row.stage != request.stage or others:
         at, by = work.now, work.actor.name
@@ -287,11 +293,9 @@ def move_version(work: Work, request: contract.MoveVersion) -> ModelVersion:
     return store.version_of(store.version_row(request.model, request.version))
 
 
-def _refuse_move(
-    work: Work, store: RegistryStore, catalog: CatalogStore, row: Any, stage: str
-) -> None:
+def _refuse_move(work: Work, store: RegistryStore, row: Any, stage: str) -> None:
     name = f"{row.model}@{row.number}"
-    if stage in ("staging", "production"):
+    if stage not in UNGATED:
         checked_standing(row)
     if row.stage == "production" and store.admitted(row, "production"):
         reason = f"{name} went into production through its gate, and would leave it empty"
@@ -299,28 +303,32 @@ def _refuse_move(
             f"{name} may not leave production: {reason}", [reason],
             fix=f"promote another version of {row.model} to production: it takes this one's place",
         )  # fmt: skip
-    if stage in catalog.gates(row.model):
-        reasons = _missing(work, row, stage)
+    desk = Desk(work)
+    tier = desk.tier(row, desk.opened_at(row))
+    if desk.promotions.suite_rows(row.model, stage) or newest_gates(
+        desk.promotions.gate_rows(stage), tier
+    ):
+        reasons = _missing(desk, row, stage)
         raise Blocked(
             f"{name} enters {stage} through its gate alone: {'; '.join(reasons)}", reasons,
             fix=f"mainspring promote {name} --to {stage}",
         )  # fmt: skip
 
 
-def _missing(work: Work, row: Any, stage: Any) -> list[str]:
+def _missing(desk: Desk, row: Any, stage: Any) -> list[str]:
     """What its promotion lacks: the one that is open, or one that somebody would ask for now."""
-    desk = Desk(work)
     standing = desk.promotions.open_promotion(row.id, stage)
     if standing is not None and standing.state in OPEN_STATES:
-        suite = desk.promotions.suite_by_key(standing.suite_id)
-        return desk.missing(standing, row, suite) or ["its promotion is being decided"]
+        gate = desk.gate(standing, row)
+        return desk.missing(standing, row, gate) or ["its promotion is being decided"]
     try:
-        suite = suite_for(
+        suites = suites_for(
             desk, row, RequestPromotion(model=row.model, version=row.number, stage=stage)
         )
     except Blocked as refusal:
         return refusal.reasons
-    rule = suite_of(suite)
+    tier = desk.tier(row, desk.opened_at(row))
+    rule = standing_gate(suites, newest_gates(desk.promotions.gate_rows(stage), tier)).rule
     reasons = ["no promotion was asked for"]
     reasons += [f"check {check!r} has not run yet" for check in rule.checks]
     return reasons + approval_blockers(rule, [], "")

@@ -229,26 +229,47 @@ class CatalogStore:
         )
         return [f"{name}@{number}" for name, number in rows]
 
-    def unproven(self, model: str, stage: str) -> list[int]:
-        """The numbers of the versions that are in a stage without having passed its gate."""
+    def aliased(self, alias: str) -> list[str]:
+        """The versions that an alias of any model points at."""
+        query = (
+            select(model_table.c.name, alias_table.c.version)
+            .join(alias_table, alias_table.c.model_id == model_table.c.id)
+            .where(
+                model_table.c.workspace_id == self._workspace_id,
+                model_table.c.kind == "model",
+                alias_table.c.name == alias,
+            )
+            .order_by(model_table.c.name)
+            .limit(10)
+        )
+        return [f"{name}@{number}" for name, number in self._connection.execute(query)]
+
+    def unproven(
+        self, stage: str, model: str | None = None, risk_tier: str | None = None
+    ) -> list[tuple[str, int]]:
+        """The versions that are in a stage without having passed its gate, by model and number."""
         passed = exists().where(
             stage_table.c.version_id == version_table.c.id,
             stage_table.c.stage == stage,
             stage_table.c.promotion_id.is_not(None),
         )
         query = (
-            select(version_table.c.number)
+            select(model_table.c.name, version_table.c.number)
             .join(model_table, model_table.c.id == version_table.c.model_id)
             .where(
                 model_table.c.workspace_id == self._workspace_id,
-                model_table.c.name == model,
                 version_table.c.stage == stage,
                 version_table.c.deleted_at.is_(None),
                 ~passed,
             )
-            .order_by(version_table.c.number)
+            .order_by(model_table.c.name, version_table.c.number)
+            .limit(10)
         )
-        return list(self._connection.scalars(query).all())
+        if model is not None:
+            query = query.where(model_table.c.name == model)
+        if risk_tier is not None:
+            query = query.where(model_table.c.risk_tier == risk_tier)
+        return [(name, number) for name, number in self._connection.execute(query)]
 
     def others_in(self, version: Any, stage: str) -> list[Row[Any]]:
         """The other versions of the model that are in a stage."""

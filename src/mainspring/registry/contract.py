@@ -9,58 +9,39 @@ import msgspec
 
 from mainspring.core.ids import Id, Limit, ModelName, Name, Text, Version
 from mainspring.core.operation import Done, Operation, Request
-from mainspring.registry.model import Model, ModelVersion, RiskTier
-from mainspring.registry.promotion import Outcome, PromotionState
-from mainspring.tracking.contract import RunDataset
+from mainspring.registry.model import Model, ModelVersion
+from mainspring.registry.promotion import Outcome, PromotionState, RiskTier
+from mainspring.registry.record import (
+    ApprovalRow,
+    AskedCheck,
+    CheckName,
+    CheckSpec,
+    Lineage,
+    Policy,
+    SuiteRow,
+    VerdictRow,
+)
 
 Count = Annotated[int, msgspec.Meta(ge=0, le=10)]
 Reason = Annotated[Text, msgspec.Meta(min_length=1)]
-CheckName = Annotated[str, msgspec.Meta(max_length=250, pattern=r"^[\w.:]+$(?!\n)")]
 Reference = Annotated[str, msgspec.Meta(max_length=250, pattern=r"^[^/\x00\n]+$(?!\n)")]
-TargetStage = Literal["staging", "production"]
-
-
-class CheckSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A check and what it is asked for."""
-
-    name: CheckName
-    """A plug of the kind `checks`, or `module:function`."""
-    parameters: Annotated[dict[str, Any], msgspec.Meta(max_length=50)] = {}
-
-
-class SuiteRow(msgspec.Struct, frozen=True, kw_only=True):
-    """What must be so before a version may enter a stage."""
-
-    model: str
-    stage: str
-    digest: str
-    checks: list[CheckSpec]
-    approvals: int
-    override_hours: int | None
-    declared_by: str
-    recorded_at: dt.datetime
-
-
-class VerdictRow(msgspec.Struct, frozen=True, kw_only=True):
-    """What a check said."""
-
-    check: str
-    outcome: Outcome
-    reason: str
-    measurements: dict[str, Any]
-    suite_digest: str
-    data_digest: str
-    recorded_at: dt.datetime
-
-
-class ApprovalRow(msgspec.Struct, frozen=True, kw_only=True):
-    """What somebody decided."""
-
-    person: str
-    policy: str | None
-    decision: str
-    reason: str
-    recorded_at: dt.datetime
+StageName = Annotated[
+    str,
+    msgspec.Meta(
+        max_length=50,
+        pattern=r"^[a-z][a-z0-9_-]*$(?!\n)",
+        description="staging, production, or a stage that the workspace has declared",
+    ),
+]
+TargetStage = StageName
+ApproverName = Annotated[
+    str,
+    msgspec.Meta(
+        max_length=250,
+        pattern=r"^(group:)?[^:\x00\n]+$(?!\n)",
+        description="a role, or group:NAME",
+    ),
+]
 
 
 class Promotion(msgspec.Struct, frozen=True, kw_only=True):
@@ -79,50 +60,12 @@ class Promotion(msgspec.Struct, frozen=True, kw_only=True):
     """What an approval now would be bound to."""
     missing: list[str]
     """What still holds it back, in words."""
+    checks: list[AskedCheck]
     verdicts: list[VerdictRow]
     approvals: list[ApprovalRow]
     recorded_at: dt.datetime
     expires_at: dt.datetime
     decided_at: dt.datetime | None
-
-
-class Policy(msgspec.Struct, frozen=True, kw_only=True):
-    """A standing policy."""
-
-    name: str
-    model: str
-    stage: str
-    proposed_by: str
-    approved_by: str | None
-    max_promotions: int
-    used: int
-    revoked: bool
-    expires_at: dt.datetime
-    recorded_at: dt.datetime
-
-
-class Lineage(msgspec.Struct, frozen=True, kw_only=True):
-    """A version traced back to what it came from."""
-
-    model: str
-    version: int
-    digest: str | None
-    stage: str
-    registered_by: str
-    run: str | None
-    run_author: str | None
-    run_opened_at: dt.datetime | None
-    code: dict[str, Any]
-    environment: dict[str, Any]
-    datasets: list[RunDataset]
-    parent_version: int | None
-    """The version that was in production when this one was asked for."""
-    suite_digest: str | None
-    suite_declared_at: dt.datetime | None
-    verdicts: list[VerdictRow]
-    approvals: list[ApprovalRow]
-    causes: list[str]
-    """The chain of events that led to the registration, the nearest first."""
 
 
 class NameModel(Request, frozen=True, kw_only=True):
@@ -188,15 +131,30 @@ class DropAlias(NameModel, frozen=True, kw_only=True):
     alias: Name
 
 
-class DeclareSuite(NameModel, frozen=True, kw_only=True):
-    """What must be so before a version may enter the stage. Declare it before training."""
+class Demands(Request, frozen=True, kw_only=True):
+    """What must be so before a version may enter a stage."""
 
     stage: TargetStage = "production"
     checks: Annotated[list[CheckSpec], msgspec.Meta(max_length=100)]
     approvals: Count = 1
+    """How many people have to agree who had no part in it."""
+    approvers: Annotated[dict[ApproverName, Count], msgspec.Meta(max_length=20)] = {}
+    """How many of them must hold a role, or belong to a `group:NAME`."""
+    services: Annotated[list[Name], msgspec.Meta(max_length=20)] = []
+    """The service accounts whose approval counts as well."""
+    verdict_hours: Annotated[int, msgspec.Meta(ge=1, le=8784)] | None = None
+    """How old a check's verdict may be when the version enters; an older one runs again."""
+    training_days: Annotated[int, msgspec.Meta(ge=1, le=3660)] | None = None
+    """How many days ago the run behind the version may have been opened."""
     override_hours: Annotated[int, msgspec.Meta(ge=1, le=168)] | None = None
     """Within how many hours a second person confirms what went past the gate by break-glass, or it
     returns by itself; without a number nothing leads past the gate."""
+
+
+class DeclareSuite(Demands, frozen=True, kw_only=True):
+    """What must be so before a version may enter the stage. Declare it before training."""
+
+    model: ModelName
 
 
 class NamePromotion(Request, frozen=True, kw_only=True):
@@ -238,6 +196,12 @@ class Decide(NamePromotion, frozen=True, kw_only=True):
     """Approve or reject."""
 
     decision: Literal["approve", "reject"] = "approve"
+    reason: Reason
+
+
+class Vouch(NamePromotion, frozen=True, kw_only=True):
+    """A service account's approval."""
+
     reason: Reason
 
 
@@ -328,6 +292,10 @@ record_verdict = Operation(
 decide = Operation(
     "promotion.decide", "POST", "/promotions/{promotion}/decisions", Decide, Promotion,
     allow="approve", summary="Approve or reject a promotion.", decision=True,
+)  # fmt: skip
+vouch = Operation(
+    "promotion.vouch", "POST", "/promotions/{promotion}/vouchers", Vouch, Promotion,
+    allow="validate", summary="Approve as a service account that the suite names.", decision=True,
 )  # fmt: skip
 withdraw = Operation(
     "promotion.withdraw", "POST", "/promotions/{promotion}/withdrawal", NamePromotion, Promotion,

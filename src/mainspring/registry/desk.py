@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import datetime as dt
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -9,30 +11,24 @@ from mainspring.core.blobs import canonical_json, digest_of
 from mainspring.core.errors import Blocked
 from mainspring.core.event import Announcement
 from mainspring.core.work import Work
-from mainspring.registry import contract
 from mainspring.registry.contract import Promotion
 from mainspring.registry.field import missing_fields
 from mainspring.registry.field_store import FieldStore
+from mainspring.registry.gate import Gate, Lowered, tier_at
 from mainspring.registry.promotion import (
     OPEN_STATES,
     UNDONE_STATES,
+    Approval,
     Provenance,
-    Suite,
-    applicable_suite,
+    RiskTier,
     approval_blockers,
     check_blockers,
     four_eyes,
-    policy_blockers,
-    provenance_blockers,
-    standing_blockers,
 )
-from mainspring.registry.promotion_store import (
-    PromotionStore,
-    standing_policy,
-    suite_of,
-    verdict_of,
-)
+from mainspring.registry.promotion_store import PromotionStore, Since, verdict_of
+from mainspring.registry.record import AskedCheck
 from mainspring.registry.requirement import CODE_KEYS
+from mainspring.registry.standing_gate import checks_of, newest_gates, not_run, standing_gate
 from mainspring.registry.store import RegistryStore
 from mainspring.tracking.dataset_store import DatasetStore
 from mainspring.tracking.store import TrackingStore
@@ -68,11 +64,11 @@ class Desk:
         missing = tuple(name for name, known in here.items() if not known)
         return Provenance(version.run, run.opened_at, run.attested, missing)
 
-    def bound_to(self, promotion: Any, version: Any, suite: Any) -> str:
+    def bound_to(self, promotion: Any, version: Any, gate: Gate) -> str:
         """The digest of everything that an approval is given for."""
         verdicts = self.promotions.verdict_rows(promotion.id)
         said = sorted((v.check, v.outcome, v.data_digest, v.measurements) for v in verdicts)
-        return digest_of(canonical_json([version.digest, suite.digest, said]))
+        return digest_of(canonical_json([version.digest, gate.binding, said]))
 
     def parties(self, promotion: Any, version: Any) -> set[str]:
         """Everybody who made the version or asked for the promotion."""
@@ -80,12 +76,43 @@ class Desk:
         parties = {promotion.requested_by, version.registered_by, *promotion.on_behalf_of}
         return parties | ({run.author} if run else set())
 
-    def rule(self, promotion: Any, version: Any, suite: Any) -> Suite:
-        """What the suite asks here: that nobody has to agree, a party cannot have declared."""
-        found = suite_of(suite)
-        if found.approvals == 0 and suite.declared_by in self.parties(promotion, version):
-            return replace(found, approvals=1)
+    def suites(self, promotion: Any) -> list[Any]:
+        """The suites that apply to a promotion: the model's own, and those of the workspace."""
+        return self.promotions.suites_by_keys([promotion.suite_id, *promotion.more_suites])
+
+    def gate(self, promotion: Any, version: Any) -> Gate:
+        """All that is asked here: that nobody has to agree, a party cannot have declared."""
+        rows = self.suites(promotion)
+        tier = self.tier(version, self.opened_at(version))
+        today = newest_gates(self.promotions.gate_rows(promotion.stage), tier)
+        found = standing_gate(rows, today)
+        declared_by = {row.declared_by for row in [*rows, *today]}
+        if found.rule.approvals == 0 and declared_by & self.parties(promotion, version):
+            return replace(found, rule=replace(found.rule, approvals=1))
         return found
+
+    def opened_at(self, version: Any) -> dt.datetime | None:
+        """When the server saw the run behind the version opening."""
+        run = self.tracking.find_run(version.run) if version.run else None
+        return run.opened_at if run else None
+
+    def tier(self, version: Any, opened_at: dt.datetime | None) -> RiskTier:
+        """The risk tier that counts for a version whose run was opened then."""
+        lowered = (
+            Lowered(version.lowered_from, version.lowered_at) if version.lowered_from else None
+        )
+        return tier_at(version.risk_tier, lowered, opened_at or version.recorded_at)
+
+    def approvals(self, promotion: Any, version: Any, gate: Gate) -> list[Approval]:
+        """What was decided, and by whom who may: a grant by a party since the training is none."""
+        return self.promotions.approvals(
+            promotion.id, gate.rule.services, self.since(promotion, version)
+        )
+
+    def since(self, promotion: Any, version: Any) -> Since:
+        """From when on what the parties grant counts for nothing here."""
+        moment = self.opened_at(version) or version.recorded_at
+        return Since(frozenset(self.parties(promotion, version)), moment)
 
     def unsaid(self, version: Any, stage: str) -> list[str]:
         """What has to be known of a model and a version that enter production, and is not."""
@@ -117,29 +144,30 @@ class Desk:
             }
         )
 
-    def missing(self, promotion: Any, version: Any, suite: Any) -> list[str]:
+    def pending(self, promotion: Any, gate: Gate) -> tuple[list[str], list[str]]:
+        """Which checks have to run, and which said no (in words)."""
+        verdicts = [verdict_of(row) for row in self.promotions.verdict_rows(promotion.id)]
+        return check_blockers(gate.rule, verdicts, self.work.now)
+
+    def missing(self, promotion: Any, version: Any, gate: Gate) -> list[str]:
         """What holds the promotion back now."""
         if promotion.state == "overridden":
             until = promotion.expires_at.isoformat()
             return [f"a second person has not confirmed it; it returns by itself at {until}"]
-        rule = self.rule(promotion, version, suite)
-        verdicts = [verdict_of(row) for row in self.promotions.verdict_rows(promotion.id)]
-        pending, refused = check_blockers(rule, verdicts)
-        bound = self.bound_to(promotion, version, suite)
-        approvals = approval_blockers(rule, self.promotions.approvals(promotion.id), bound)
-        return (
-            [f"check {name!r} has not run yet" for name in pending]
-            + refused
-            + [
-                *approvals,
-                *self.unsaid(version, promotion.stage),
-            ]
-        )
+        pending, refused = self.pending(promotion, gate)
+        bound = self.bound_to(promotion, version, gate)
+        given = self.approvals(promotion, version, gate)
+        return [
+            *(not_run(name, gate.rule) for name in pending),
+            *refused,
+            *approval_blockers(gate.rule, given, bound),
+            *self.unsaid(version, promotion.stage),
+        ]
 
     def shown(self, promotion: Any) -> Promotion:
         """The promotion as it is told."""
         version = self.registry.version_by_key(promotion.version_id)
-        suite = self.promotions.suite_by_key(promotion.suite_id)
+        gate = self.gate(promotion, version)
         is_open = promotion.state in OPEN_STATES
         undone = promotion.state in UNDONE_STATES
         return Promotion(
@@ -151,9 +179,12 @@ class Desk:
             requested_by=promotion.requested_by,
             policy=promotion.policy,
             reason=promotion.reason,
-            suite_digest=suite.digest,
-            bound_to=self.bound_to(promotion, version, suite) if is_open else None,
-            missing=self.missing(promotion, version, suite) if undone else [],
+            suite_digest=gate.rule.digest,
+            bound_to=self.bound_to(promotion, version, gate) if is_open else None,
+            missing=self.missing(promotion, version, gate) if undone else [],
+            checks=asked_checks(
+                self.suites(promotion), self.pending(promotion, gate)[0] if is_open else []
+            ),
             verdicts=self.promotions.verdict_rows(promotion.id),
             approvals=self.promotions.approval_rows(promotion.id),
             recorded_at=promotion.recorded_at,
@@ -193,7 +224,12 @@ def refused_party(desk: Desk, promotion: Any, version: Any) -> None:
     actor = desk.work.actor
     if actor.kind != "person":
         raise Blocked("only a person decides", [f"{actor.name!r} is a {actor.kind}"])
-    refusal = four_eyes(actor.name, desk.parties(promotion, version))
+    since = desk.since(promotion, version)
+    refusal = four_eyes(actor.name, since.parties)
+    standing = desk.promotions.standing({actor.name}, since).get(actor.name)
+    if not refusal and (standing is None or not standing.entitled):
+        why = "may approve by the grace of a party alone, given since the training began"
+        refusal = [f"{actor.name!r} {why}"]
     if refusal:
         raise Blocked(
             f"{actor.name!r} may not decide on {version.model}@{version.number}: "
@@ -203,30 +239,14 @@ def refused_party(desk: Desk, promotion: Any, version: Any) -> None:
         )
 
 
-def suite_for(desk: Desk, version: Any, request: contract.RequestPromotion) -> Any:
-    """The suite that applies to the version, or the refusal that says why there is none."""
-    rows = desk.promotions.suite_rows(request.model, request.stage)
-    suites = [suite_of(row) for row in rows]
-    provenance = desk.provenance(version)
-    reasons = provenance_blockers(provenance, suites, request.stage)
-    name = f"{request.model}@{request.version}"
-    reasons[:0] = standing_blockers(name, version.state, version.state_reason)
-    reasons += desk.unsaid(version, request.stage)
-    if version.digest is None:
-        reasons.insert(0, "its files are not kept here, or are not those of the run it names")
-    if request.policy is not None:
-        policy = standing_policy(desk.promotions.policy_row(request.policy))
-        reasons += policy_blockers(
-            policy, request.model, request.stage, version.risk_tier, desk.work.now
+def asked_checks(suites: Sequence[Any], pending: Sequence[str]) -> list[AskedCheck]:
+    """The checks of the suites as they are shown."""
+    return [
+        AskedCheck(
+            check=one.label,
+            name=one.name,
+            parameters=dict(one.parameters),
+            pending=one.label in pending,
         )
-    if reasons:
-        raise Blocked(
-            f"{request.model}@{request.version} may not enter {request.stage}: "
-            f"{'; '.join(reasons)}",
-            reasons,
-            fix="declare the suite first, then train: mainspring suite declare",
-        )
-    assert provenance is not None
-    applicable = applicable_suite(suites, provenance.opened_at)
-    assert applicable is not None
-    return next(row for row in rows if row.recorded_at == applicable.declared_at)
+        for one in checks_of(suites)
+    ]

@@ -9,10 +9,9 @@ import msgspec
 
 from mainspring.core.errors import Conflict
 from mainspring.core.signature import Signature
-from mainspring.registry.promotion import Stage, VersionState
+from mainspring.registry.promotion import RiskTier, VersionState
 from mainspring.tracking.contract import FileEntry
 
-RiskTier = Literal["low", "medium", "high"]
 ModelKind = Literal["model", "prompt"]
 """A prompt is a named text with versions: it has no stages, and nothing gates or serves it."""
 
@@ -47,7 +46,7 @@ class ModelVersion(msgspec.Struct, frozen=True, kw_only=True):
 
     model: str
     version: int
-    stage: Stage
+    stage: str
     state: VersionState
     state_reason: str
     """Why it is blocked or revoked."""

@@ -3,13 +3,7 @@
 from __future__ import annotations
 
 from mainspring.core.operation import Operation
-from mainspring.registry.contract import (
-    NamePromotion,
-    NameVersion,
-    Promotion,
-    Reason,
-    TargetStage,
-)
+from mainspring.registry.contract import NamePromotion, NameVersion, Promotion, Reason, TargetStage
 
 
 class Override(NameVersion, frozen=True, kw_only=True):

@@ -12,6 +12,8 @@ from mainspring.registry import override_contract as contract
 from mainspring.registry.contract import Promotion
 from mainspring.registry.desk import Desk, refused_party
 from mainspring.registry.promotion import UNDONE_STATES
+from mainspring.registry.stage_store import checked_target
+from mainspring.registry.standing_gate import newest_gates
 from mainspring.registry.store import checked_move
 
 
@@ -20,18 +22,20 @@ def override(work: Work, request: contract.Override) -> Promotion:
     """Move the version now; what is replaced comes back if nobody confirms in time."""
     desk = Desk(work)
     version = desk.registry.version_row(request.model, request.version)
+    checked_target(work, request.stage)
     checked_move(version, request.stage)
-    suite, champion = _allowed(desk, version, request.stage)
+    suites, hours, champion = _allowed(desk, version, request.stage)
     asked = desk.promotions.open_promotion(version.id, request.stage)
     if asked is not None:
         desk.promotions.set_state(asked.id, "withdrawn", work.now)
         desk.announce("promotion.withdrawn", asked, version, reason="it went past the gate")
-    public_id, until = new_id(), work.now + dt.timedelta(hours=suite.override_hours)
+    public_id, until = new_id(), work.now + dt.timedelta(hours=hours)
     desk.promotions.add_promotion(
         {
             "public_id": public_id,
             "version_id": version.id,
-            "suite_id": suite.id,
+            "suite_id": suites[0].id,
+            "more_suites": [one.id for one in suites[1:]],
             "stage": request.stage,
             "state": "overridden",
             "requested_by": work.actor.name,
@@ -53,15 +57,18 @@ def override(work: Work, request: contract.Override) -> Promotion:
     return desk.shown(row)
 
 
-def _allowed(desk: Desk, version: Any, stage: str) -> tuple[Any, Any]:
-    """The suite that allows it and the version to come back to; or everything that is against it."""
+def _allowed(desk: Desk, version: Any, stage: str) -> tuple[list[Any], int, Any]:
+    """The suites, the hours that they allow and what to come back to; or everything against it."""
     name, reasons = f"{version.model}@{version.number}", []
     if desk.work.actor.kind != "person":
         reasons.append(f"{desk.work.actor.name!r} is a {desk.work.actor.kind}; a person answers")
     if version.digest is None:
         reasons.append("its files are not kept here, or are not those of the run it names")
-    suites = desk.promotions.suite_rows(version.model, stage)
-    if not suites or suites[0].override_hours is None:
+    tier = desk.tier(version, desk.opened_at(version))
+    suites = desk.promotions.suite_rows(version.model, stage)[:1]
+    suites += newest_gates(desk.promotions.gate_rows(stage), tier)
+    hours = min((s.override_hours for s in suites if s.override_hours is not None), default=None)
+    if hours is None:
         reasons.append(f"the suite for {stage!r} allows no way past the gate (override_hours)")
     champion = desk.registry.staged(version.model, stage)
     if champion is None or not desk.registry.passed_into(champion.id, stage):
@@ -72,7 +79,8 @@ def _allowed(desk: Desk, version: Any, stage: str) -> tuple[Any, Any]:
             reasons,
             fix=f"mainspring promote {name} --to {stage}",
         )
-    return suites[0], champion
+    assert hours is not None
+    return suites, hours, champion
 
 
 @performs(contract.confirm)
@@ -89,8 +97,8 @@ def confirm(work: Work, request: contract.Confirm) -> Promotion:
             field="promotion",
         )
     refused_party(desk, row, version)
-    suite = desk.promotions.suite_by_key(row.suite_id)
-    desk.add_decision(row, "confirm", request.reason, desk.bound_to(row, version, suite))
+    bound_to = desk.bound_to(row, version, desk.gate(row, version))
+    desk.add_decision(row, "confirm", request.reason, bound_to)
     desk.promotions.set_state(row.id, "confirmed", work.now)
     desk.registry.prove(version.id, row.stage, row.id)
     desk.announce("promotion.confirmed", row, version, reason=request.reason)

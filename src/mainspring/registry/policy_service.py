@@ -7,16 +7,20 @@ import datetime as dt
 from mainspring.core.errors import Blocked, Conflict
 from mainspring.core.work import Work, performs
 from mainspring.registry import contract
-from mainspring.registry.contract import Policy
+from mainspring.registry.gate import joint_digest
 from mainspring.registry.promotion import four_eyes
 from mainspring.registry.promotion_store import PromotionStore, policy_of
+from mainspring.registry.record import Policy
 from mainspring.registry.service import checked_alias_free
+from mainspring.registry.stage_store import checked_target
+from mainspring.registry.standing_gate import newest_gates
 
 
 @performs(contract.propose_policy)
 def propose_policy(work: Work, request: contract.ProposePolicy) -> Policy:
     """Propose; it counts once another person has approved it."""
     checked_alias_free(request.model)
+    checked_target(work, request.stage)
     store = PromotionStore(work.connection, work.workspace_id)
     if any(policy.name == request.name for policy in store.policies()):
         raise Conflict(f"policy {request.name!r} exists", field="name")
@@ -47,7 +51,8 @@ def approve_policy(work: Work, request: contract.NamePolicy) -> Policy:
         refusal.append(f"{work.actor.name!r} is a {work.actor.kind}")
     if refusal:
         raise Blocked(f"policy {row.name!r} was not approved: {'; '.join(refusal)}", refusal)
-    suites = store.suite_rows(row.model, row.stage)
+    suites = store.suite_rows(row.model, row.stage)[:1]
+    suites += newest_gates(store.gate_rows(row.stage), "low")  # it speaks for no other tier
     if not suites:
         raise Blocked(
             f"policy {row.name!r} cannot be approved: no suite is declared for {row.stage!r}",
@@ -56,7 +61,8 @@ def approve_policy(work: Work, request: contract.NamePolicy) -> Policy:
             fix=f"mainspring suite declare --model {row.model} --checks JSON",
         )
     if row.approved_by is None:
-        store.update_policy(row.id, approved_by=work.actor.name, suite_digest=suites[0].digest)
+        digest = joint_digest([suite.digest for suite in suites])
+        store.update_policy(row.id, approved_by=work.actor.name, suite_digest=digest)
         work.announce("policy.approved", ("policy", row.name), row.model)
     return policy_of(store.policy_row(request.policy))
 

@@ -3,11 +3,18 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
-Stage = Literal["development", "staging", "production", "archived"]
+STAGES = ("development", "staging", "production", "archived")
+"""The stages that every workspace has, in the order in which a version goes through them."""
+GATED = ("staging", "production")
+"""Those of them that a gate can stand before."""
+UNGATED = ("development", "archived")
+"""The others: nobody is given what is there."""
+RiskTier = Literal["low", "medium", "high"]
+TIERS: tuple[RiskTier, ...] = ("low", "medium", "high")
 Outcome = Literal["passed", "failed", "not_enough_data"]
 PromotionState = Literal[
     "checking", "waiting", "promoted", "rejected", "withdrawn", "failed", "expired",
@@ -33,6 +40,7 @@ class Verdict:
     reason: str
     suite_digest: str
     data_digest: str
+    recorded_at: dt.datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,17 +52,28 @@ class Approval:
     bound_to: str
     """The digest of model, suite, data and results at the time."""
     entitled: bool = True
-    """Whether the person still holds the permission now."""
+    """Whether they may approve now, and not by the grace of a party alone."""
+    belongs: frozenset[str] = frozenset()
+    """The roles that they hold now, and their groups as `group:NAME`."""
 
 
 @dataclass(frozen=True, slots=True)
 class Suite:
-    """What a stage asks of a version: the checks, and how many people must agree."""
+    """What a stage asks of a version: the checks, who must agree, and how recent all has to be."""
 
     digest: str
     checks: tuple[str, ...]
     approvals: int
     declared_at: dt.datetime
+    approvers: Mapping[str, int] = field(default_factory=dict)
+    """How many of them must hold a role, or belong to a `group:NAME`."""
+    services: frozenset[str] = frozenset()
+    """The service accounts whose approval counts."""
+    verdict_hours: int | None = None
+    """How old a verdict may be when the version enters."""
+    training_days: int | None = None
+    """How long ago the run may have been opened."""
+    override_hours: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,9 +122,15 @@ def _undeclared(provenance: Provenance, suites: Sequence[Suite], stage: str) -> 
     )
 
 
-def check_blockers(suite: Suite, verdicts: Iterable[Verdict]) -> tuple[list[str], list[str]]:
-    """Which checks have not run yet, and which said no (in words)."""
-    latest = {v.check: v for v in verdicts if v.suite_digest == suite.digest}
+def check_blockers(
+    suite: Suite, verdicts: Iterable[Verdict], now: dt.datetime
+) -> tuple[list[str], list[str]]:
+    """Which checks have not run yet, or too long ago, and which said no (in words)."""
+    latest = {
+        v.check: v
+        for v in verdicts
+        if v.suite_digest == suite.digest and not is_stale(v.recorded_at, suite.verdict_hours, now)
+    }
     pending = [check for check in suite.checks if check not in latest]
     refused = [
         f"check {v.check!r} {'failed' if v.outcome == 'failed' else 'had not enough data'}: {v.reason}"
@@ -115,17 +140,47 @@ def check_blockers(suite: Suite, verdicts: Iterable[Verdict]) -> tuple[list[str]
     return pending, refused
 
 
-def valid_approvals(approvals: Iterable[Approval], bound_to: str) -> set[str]:
-    """The people whose approval counts: bound to what is here now, still entitled, counted once."""
-    return {a.person for a in approvals if a.approves and a.entitled and a.bound_to == bound_to}
+def is_stale(recorded_at: dt.datetime, hours: int | None, now: dt.datetime) -> bool:
+    """Whether something was said too long ago to count now."""
+    return hours is not None and now - recorded_at > dt.timedelta(hours=hours)
+
+
+def training_blockers(suite: Suite, provenance: Provenance, now: dt.datetime) -> list[str]:
+    """Whether the run is too old for the stage."""
+    days = suite.training_days
+    if days is None or now - provenance.opened_at <= dt.timedelta(days=days):
+        return []
+    opened = provenance.opened_at.isoformat()
+    return [
+        f"run {provenance.run} was opened at {opened}, more than {days} days ago: train it anew"
+    ]
+
+
+def valid_approvals(approvals: Iterable[Approval], bound_to: str) -> dict[str, frozenset[str]]:
+    """Whose approval counts, with what they belong to: bound to what is here now, each once."""
+    return {
+        a.person: a.belongs
+        for a in approvals
+        if a.approves and a.entitled and a.bound_to == bound_to
+    }
 
 
 def approval_blockers(suite: Suite, approvals: Iterable[Approval], bound_to: str) -> list[str]:
-    """What is missing in approvals."""
-    count = len(valid_approvals(approvals, bound_to))
-    if count >= suite.approvals:
-        return []
-    return [f"{count} of {suite.approvals} approvals given"]
+    """What is missing in approvals; one person may stand for several of the roles asked for."""
+    counted = valid_approvals(approvals, bound_to)
+    missing = []
+    if len(counted) < suite.approvals:
+        missing.append(f"{len(counted)} of {suite.approvals} approvals given")
+    for wanted, count in sorted(suite.approvers.items()):
+        have = sum(wanted in belongs for belongs in counted.values())
+        if have < count:
+            missing.append(f"{have} of {count} approvals by {_party_named(wanted)} given")
+    return missing
+
+
+def _party_named(wanted: str) -> str:
+    kind, colon, group = wanted.partition(":")
+    return f"the group {group!r}" if colon else f"the role {kind!r}"
 
 
 def four_eyes(approver: str, parties: Iterable[str]) -> list[str]:

@@ -4,28 +4,28 @@ from __future__ import annotations
 
 from typing import Any
 
-from mainspring.core.errors import Conflict, Forbidden, Invalid
+from mainspring.core.errors import Blocked, Conflict, Forbidden, Invalid
 from mainspring.core.ids import new_id
 from mainspring.core.operation import Done, Request
 from mainspring.core.work import Work, performs
 from mainspring.registry import contract
 from mainspring.registry.contract import Promotion
-from mainspring.registry.desk import Desk, refused_party, suite_for
+from mainspring.registry.desk import Desk, asked_checks, refused_party
+from mainspring.registry.gate import Gate
 from mainspring.registry.override_service import come_back
 from mainspring.registry.promotion import (
     EXPIRY,
     OPEN_STATES,
     approval_blockers,
-    check_blockers,
     four_eyes,
     policy_blockers,
+    training_blockers,
 )
-from mainspring.registry.promotion_store import (
-    standing_policy,
-    suite_of,
-    verdict_of,
-)
+from mainspring.registry.promotion_store import standing_policy
+from mainspring.registry.stage_store import checked_target
+from mainspring.registry.standing_gate import newest_gates, not_run, standing_gate
 from mainspring.registry.store import checked_move
+from mainspring.registry.suites import suites_for
 
 
 @performs(contract.request_promotion)
@@ -33,6 +33,7 @@ def request_promotion(work: Work, request: contract.RequestPromotion) -> Promoti
     """Open the request; the checks of its suite start by themselves."""
     desk = Desk(work)
     version = desk.registry.version_row(request.model, request.version)
+    checked_target(work, request.stage)
     checked_move(version, request.stage)
     if request.on_behalf_of and work.actor.kind != "service":
         raise Forbidden(
@@ -42,7 +43,7 @@ def request_promotion(work: Work, request: contract.RequestPromotion) -> Promoti
     known = desk.promotions.open_promotion(version.id, request.stage)
     if known is not None:
         return desk.shown(known)
-    suite = suite_for(desk, version, request)
+    suite, *others = suites_for(desk, version, request)
     champion = desk.registry.staged(request.model, request.stage)
     public_id = new_id()
     desk.promotions.add_promotion(
@@ -50,6 +51,7 @@ def request_promotion(work: Work, request: contract.RequestPromotion) -> Promoti
             "public_id": public_id,
             "version_id": version.id,
             "suite_id": suite.id,
+            "more_suites": [one.id for one in others],
             "stage": request.stage,
             "state": "checking",
             "requested_by": work.actor.name,
@@ -72,10 +74,11 @@ def preview_promotion(work: Work, request: contract.RequestPromotion) -> Promoti
     """Say what would be missing."""
     desk = Desk(work)
     version = desk.registry.version_row(request.model, request.version)
-    suite = suite_for(desk, version, request)
-    rule = suite_of(suite)
-    missing = [f"check {name!r} has not run yet" for name in rule.checks]
-    missing += approval_blockers(rule, [], "")
+    checked_target(work, request.stage)
+    suites = suites_for(desk, version, request)
+    tier = desk.tier(version, desk.opened_at(version))
+    rule = standing_gate(suites, newest_gates(desk.promotions.gate_rows(request.stage), tier)).rule
+    missing = [*(not_run(check, rule) for check in rule.checks), *approval_blockers(rule, [], "")]
     return Promotion(
         id="0" * 32,
         model=request.model,
@@ -85,9 +88,10 @@ def preview_promotion(work: Work, request: contract.RequestPromotion) -> Promoti
         requested_by=work.actor.name,
         policy=request.policy,
         reason=request.reason,
-        suite_digest=suite.digest,
+        suite_digest=rule.digest,
         bound_to=None,
         missing=missing,
+        checks=asked_checks(suites, rule.checks),
         verdicts=[],
         approvals=[],
         recorded_at=work.now,
@@ -100,8 +104,8 @@ def preview_promotion(work: Work, request: contract.RequestPromotion) -> Promoti
 def record_verdict(work: Work, request: contract.RecordVerdict) -> Promotion:
     """Record what a check said, then see whether the promotion can go on."""
     desk, row, version = _open_promotion(work, request.promotion)
-    suite = desk.promotions.suite_by_key(row.suite_id)
-    if request.check not in suite_of(suite).checks:
+    rule = desk.gate(row, version).rule
+    if request.check not in rule.checks:
         raise Invalid(f"the suite has no check {request.check!r}", field="check")
     said = {
         "outcome": request.outcome,
@@ -112,7 +116,7 @@ def record_verdict(work: Work, request: contract.RecordVerdict) -> Promotion:
         {
             "promotion_id": row.id,
             "check_name": request.check,
-            "suite_digest": suite.digest,
+            "suite_digest": rule.digest,
             "data_digest": request.data_digest,
             "recorded_at": work.now,
             **said,
@@ -132,8 +136,8 @@ def decide(work: Work, request: contract.Decide) -> Promotion:
         raise Conflict(
             "its checks are still running; approve when they are done", field="promotion"
         )
-    suite = desk.promotions.suite_by_key(row.suite_id)
-    desk.add_decision(row, request.decision, request.reason, desk.bound_to(row, version, suite))
+    bound_to = desk.bound_to(row, version, desk.gate(row, version))
+    desk.add_decision(row, request.decision, request.reason, bound_to)
     kind = "promotion.approved" if request.decision == "approve" else "promotion.rejected"
     desk.announce(kind, row, version, reason=request.reason)
     if request.decision == "reject":
@@ -143,23 +147,49 @@ def decide(work: Work, request: contract.Decide) -> Promotion:
     return desk.shown(desk.promotions.promotion(request.promotion))
 
 
+@performs(contract.vouch)
+def vouch(work: Work, request: contract.Vouch) -> Promotion:
+    """Approve as a service account: of nobody who had a part in it, and named by the suite."""
+    desk, row, version = _open_promotion(work, request.promotion)
+    gate, name = desk.gate(row, version), work.actor.name
+    reasons = four_eyes(name, desk.parties(row, version))
+    if work.actor.kind != "service" or name not in gate.rule.services:
+        named = ", ".join(sorted(gate.rule.services)) or "none"
+        reasons.insert(0, f"{name!r} is no service account that the suite lets approve: {named}")
+    if reasons:
+        raise Blocked(
+            f"{name!r} may not vouch for {version.model}@{version.number}: {'; '.join(reasons)}",
+            reasons,
+        )
+    if row.state == "checking":
+        raise Conflict("its checks are still running", field="promotion")
+    desk.add_decision(row, "approve", request.reason, desk.bound_to(row, version, gate))
+    desk.announce("promotion.approved", row, version, reason=request.reason)
+    _advance(desk, row, version)
+    return desk.shown(desk.promotions.promotion(request.promotion))
+
+
 def _advance(desk: Desk, row: Any, version: Any) -> None:
     """Move the request on as far as its checks and approvals let it."""
-    suite = desk.promotions.suite_by_key(row.suite_id)
-    rule = desk.rule(row, version, suite)
-    verdicts = [verdict_of(one) for one in desk.promotions.verdict_rows(row.id)]
-    pending, refused = check_blockers(rule, verdicts)
+    gate = desk.gate(row, version)
+    pending, refused = desk.pending(row, gate)
     if pending:
+        if row.state == "waiting":
+            desk.promotions.set_state(row.id, "checking")
+            desk.announce("promotion.stale", row, version, checks=pending)
         return
     refused += _champion_changed(desk, row, version)
+    provenance = desk.provenance(version)
+    if provenance is not None:
+        refused += training_blockers(gate.rule, provenance, desk.work.now)
     if refused:
         desk.promotions.set_state(row.id, "failed", desk.work.now)
         desk.announce("promotion.failed", row, version, reasons=refused)
         return
-    bound = desk.bound_to(row, version, suite)
+    bound = desk.bound_to(row, version, gate)
     if row.policy is not None:
-        _approve_by_policy(desk, row, version, bound)
-    blockers = approval_blockers(rule, desk.promotions.approvals(row.id), bound)
+        _approve_by_policy(desk, row, version, gate)
+    blockers = approval_blockers(gate.rule, desk.approvals(row, version, gate), bound)
     blockers += desk.unsaid(version, row.stage)
     if blockers:
         if row.state == "checking":
@@ -182,16 +212,17 @@ def _champion_changed(desk: Desk, row: Any, version: Any) -> list[str]:
     return [f"{reason}: ask again"]
 
 
-def _approve_by_policy(desk: Desk, row: Any, version: Any, bound: str) -> None:
+def _approve_by_policy(desk: Desk, row: Any, version: Any, gate: Gate) -> None:
     """Let the person who approved the standing policy be the approver of record, once."""
     if any(one.policy == row.policy for one in desk.promotions.approval_rows(row.id)):
         return
     stored = desk.promotions.policy_row(row.policy)
     policy = standing_policy(stored)
-    reasons = policy_blockers(policy, version.model, row.stage, version.risk_tier, desk.work.now)
+    tier = desk.tier(version, desk.opened_at(version))
+    reasons = policy_blockers(policy, version.model, row.stage, tier, desk.work.now)
     if policy.approved_by is not None:
         reasons += four_eyes(policy.approved_by, desk.parties(row, version))
-    if stored.suite_digest != desk.promotions.suite_by_key(row.suite_id).digest:
+    if stored.suite_digest != gate.binding:
         reasons.append(f"policy {policy.name!r} was approved for another suite")
     if reasons:  # The policy no longer speaks: people have to.
         desk.announce("promotion.undecided", row, version, reasons=reasons)
@@ -204,7 +235,7 @@ def _approve_by_policy(desk: Desk, row: Any, version: Any, bound: str) -> None:
             "policy": policy.name,
             "decision": "approve",
             "reason": f"by the standing policy {policy.name!r}",
-            "bound_to": bound,
+            "bound_to": desk.bound_to(row, version, gate),
             "recorded_at": desk.work.now,
         }
     )

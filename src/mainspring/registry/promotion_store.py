@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, NamedTuple
 
 import msgspec
 from sqlalchemy import Connection, Row, insert, select, update
 
-from mainspring.administration.actor_store import entitled
+from mainspring.administration.actor_store import entitled, held_roles
 from mainspring.administration.tables import principal_table
+from mainspring.core.access import ROLES
 from mainspring.core.errors import NotFound
 from mainspring.core.matching import fitting
 from mainspring.core.name_patterns import Patterns
 from mainspring.core.text import closest
-from mainspring.registry.contract import ApprovalRow, CheckSpec, Policy, SuiteRow, VerdictRow
 from mainspring.registry.promotion import (
     OPEN_STATES,
     UNDONE_STATES,
@@ -24,6 +24,7 @@ from mainspring.registry.promotion import (
     Suite,
     Verdict,
 )
+from mainspring.registry.record import ApprovalRow, CheckSpec, Policy, SuiteRow, VerdictRow
 from mainspring.registry.tables import (
     approval_table,
     model_table,
@@ -33,6 +34,24 @@ from mainspring.registry.tables import (
     verdict_table,
     version_table,
 )
+
+
+class Since(NamedTuple):
+    """From when on the grants of which people count for nothing."""
+
+    parties: frozenset[str]
+    moment: dt.datetime
+
+
+class Standing(NamedTuple):
+    """Whether somebody may approve, and the roles and groups that they belong to."""
+
+    entitled: bool
+    belongs: frozenset[str]
+
+
+EVERY_MODEL = ""
+"""What stands in place of a model's name in the suites of a workspace."""
 
 
 class PromotionStore:
@@ -57,9 +76,15 @@ class PromotionStore:
             query = query.where(suite_table.c.stage == stage)
         return list(self._connection.execute(query).all())
 
-    def suite_by_key(self, key: int) -> Row[Any]:
-        """One suite."""
-        return self._connection.execute(select(suite_table).where(suite_table.c.id == key)).one()
+    def gate_rows(self, stage: str | None = None) -> list[Row[Any]]:
+        """The suites that the workspace asks of its models, newest first."""
+        return self.suite_rows(EVERY_MODEL, stage)
+
+    def suites_by_keys(self, keys: Sequence[int]) -> list[Row[Any]]:
+        """Some suites, in this order."""
+        found = self._connection.execute(select(suite_table).where(suite_table.c.id.in_(keys)))
+        rows = {row.id: row for row in found}
+        return [rows[key] for key in keys]
 
     def add_promotion(self, row: Mapping[str, Any]) -> None:
         """A new request."""
@@ -138,6 +163,16 @@ class PromotionStore:
             )
         )
 
+    def undone(self, stage: str) -> list[str]:
+        """The ids of the requests for a stage that somebody still has to decide on."""
+        table = promotion_table.c
+        query = select(table.public_id).where(
+            table.workspace_id == self._workspace_id,
+            table.stage == stage,
+            table.state.in_(UNDONE_STATES),
+        )
+        return list(self._connection.scalars(query))
+
     def set_state(self, key: int, state: str, at: dt.datetime | None = None) -> None:
         """Move a request on."""
         values: dict[str, Any] = {"state": state}
@@ -198,15 +233,46 @@ class PromotionStore:
             )
         )
 
-    def approvals(self, promotion: int) -> list[Approval]:
-        """The decisions, with whether each person may still give one."""
+    def approvals(self, promotion: int, services: Iterable[str], since: Since) -> list[Approval]:
+        """The decisions, with whether each of those who gave them may still give one."""
         rows = self._approvals(promotion)
-        names = {row.person for row in rows}
-        able = entitled(self._connection, self._workspace_id, "approve", names)
+        standing = self.standing({row.person for row in rows}, since)
+        for service in set(self.working(services)) - standing.keys():
+            standing[service] = Standing(True, frozenset())
+        nobody = Standing(False, frozenset())
         return [
-            Approval(row.person, row.decision == "approve", row.bound_to, row.person in able)
+            Approval(
+                row.person,
+                row.decision == "approve",
+                row.bound_to,
+                *standing.get(row.person, nobody),
+            )
             for row in rows
         ]
+
+    def standing(self, names: set[str], since: Since) -> dict[str, Standing]:
+        """Which of the people may approve, and what they belong to, leaving out a party's grace."""
+        able = entitled(self._connection, self._workspace_id, "approve", names)
+        found: dict[str, set[str]] = {name: set() for name in able}
+        approving = set()
+        for held in held_roles(self._connection, self._workspace_id, able):
+            if any(by in since.parties and at > since.moment for by, at in held.grants):
+                continue
+            found[held.person] |= {one for one in (held.role, held.group) if one is not None}
+            if "approve" in ROLES.get(held.role or "", ()):
+                approving.add(held.person)
+        return {
+            name: Standing(name in approving, frozenset(belongs)) for name, belongs in found.items()
+        }
+
+    def working(self, services: Iterable[str]) -> list[str]:
+        """Those of the service accounts that there are and that are not disabled."""
+        query = select(principal_table.c.name).where(
+            principal_table.c.kind == "service",
+            principal_table.c.name.in_(list(services)),
+            principal_table.c.disabled_at.is_(None),
+        )
+        return list(self._connection.scalars(query))
 
     def strangers(self, names: Sequence[str]) -> list[str]:
         """Those of the names that no person has who can still sign in."""
@@ -269,10 +335,15 @@ def suite_row_of(row: Any) -> SuiteRow:
     """The suite as it is shown."""
     return SuiteRow(
         model=row.model,
+        risk_tier=row.risk_tier,
         stage=row.stage,
         digest=row.digest,
         checks=msgspec.convert(row.checks, list[CheckSpec]),
         approvals=row.approvals,
+        approvers=row.approvers,
+        services=row.services,
+        verdict_hours=row.verdict_hours,
+        training_days=row.training_days,
         override_hours=row.override_hours,
         declared_by=row.declared_by,
         recorded_at=row.recorded_at,
@@ -281,10 +352,26 @@ def suite_row_of(row: Any) -> SuiteRow:
 
 def suite_of(row: Any) -> Suite:
     """The suite as the rules see it."""
-    names = tuple(check["name"] for check in row.checks)
-    return Suite(row.digest, names, row.approvals, row.recorded_at)
+    return Suite(
+        digest=row.digest,
+        checks=tuple(check["name"] for check in row.checks),
+        approvals=row.approvals,
+        declared_at=row.recorded_at,
+        approvers=row.approvers,
+        services=frozenset(row.services),
+        verdict_hours=row.verdict_hours,
+        training_days=row.training_days,
+        override_hours=row.override_hours,
+    )
 
 
 def verdict_of(row: VerdictRow) -> Verdict:
     """The verdict as the rules see it."""
-    return Verdict(row.check, row.outcome, row.reason, row.suite_digest, row.data_digest)
+    return Verdict(
+        check=row.check,
+        outcome=row.outcome,
+        reason=row.reason,
+        suite_digest=row.suite_digest,
+        data_digest=row.data_digest,
+        recorded_at=row.recorded_at,
+    )

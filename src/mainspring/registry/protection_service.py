@@ -10,6 +10,7 @@ from mainspring.registry import protection_contract as contract
 from mainspring.registry.catalog_store import CatalogStore
 from mainspring.registry.protection_contract import ProtectedAlias
 from mainspring.registry.protection_store import ProtectionStore
+from mainspring.registry.stage_store import StageStore, checked_target
 from mainspring.registry.store import RegistryStore
 
 
@@ -28,6 +29,9 @@ def list_protected(work: Work, request: contract.ListProtected) -> list[Protecte
 def protect_alias(work: Work, request: contract.ProtectAlias) -> list[ProtectedAlias]:
     """Let it follow the stage from now on; where it is there already, it has to agree with it."""
     checked_alias(request.alias)
+    checked_target(work, request.stage)
+    if request.alias.lower() in StageStore(work.connection, work.workspace_id).names():
+        raise Conflict(f"{request.alias!r} cannot be an alias: it is a stage here", field="alias")
     registry = RegistryStore(work.connection, work.workspace_id)
     protection = ProtectionStore(work.connection, work.workspace_id)
     if protection.stage_of(request.alias) != request.stage:

@@ -9,7 +9,6 @@ import msgspec
 
 from mainspring.core.operation import Operation, Page, Request
 from mainspring.registry.model import ModelKind
-from mainspring.registry.promotion import Stage
 from mainspring.tracking.search_contract import Clauses, Filter, Token
 
 
@@ -18,7 +17,7 @@ class FoundVersion(msgspec.Struct, frozen=True, kw_only=True):
 
     model: str
     version: int
-    stage: Stage
+    stage: str
     digest: str | None
     run: str | None
     trained_model: str | None

@@ -16,18 +16,18 @@ from mainspring.core.ids import checked_alias
 from mainspring.core.work import Work, performs
 from mainspring.registry import contract
 from mainspring.registry.catalog_store import CatalogStore
-from mainspring.registry.contract import Lineage
 from mainspring.registry.model import Model, ModelVersion
+from mainspring.registry.promotion import STAGES, TIERS
 from mainspring.registry.promotion_store import PromotionStore
 from mainspring.registry.protection import checked_free
+from mainspring.registry.record import Lineage
 from mainspring.registry.registration import held_to_requirements
+from mainspring.registry.stage_store import StageStore, checked_target
 from mainspring.registry.store import RegistryStore, checked_move, checked_standing
 from mainspring.tracking.contract import TrainedModel
 from mainspring.tracking.dataset_store import DatasetStore
 from mainspring.tracking.model_store import ModelStore
 from mainspring.tracking.store import TrackingStore
-
-STAGES = ("development", "staging", "production", "archived")
 
 
 def _store(work: Work) -> RegistryStore:
@@ -66,11 +66,14 @@ def describe_model(work: Work, request: contract.DescribeModel) -> Model:
         )
     names = ("owner", "team", "on_call", "escalation", "risk_tier", "description")
     values = {name: value for name in names if (value := getattr(request, name)) is not None}
-    tiers = ("low", "medium", "high")
-    if tiers.index(values.get("risk_tier", row.risk_tier)) < tiers.index(row.risk_tier):
+    lowered = {}
+    if TIERS.index(values.get("risk_tier", row.risk_tier)) < TIERS.index(row.risk_tier):
         work.actor.require("approve", "lowering a risk tier")
+        # What was trained until now keeps the higher tier: nobody lowers the gate of their own work.
+        highest = max(row.risk_tier, row.lowered_from or row.risk_tier, key=TIERS.index)
+        lowered = {"lowered_from": highest, "lowered_at": work.now}
     if values:
-        store.update_model(row.id, {**values, "updated_at": work.now})
+        store.update_model(row.id, {**values, **lowered, "updated_at": work.now})
         work.announce("model.described", ("model", request.model), request.model, **values)
     return _model(store, request.model)
 
@@ -185,7 +188,8 @@ def resolve(work: Work, request: contract.Resolve) -> ModelVersion:
     if re.fullmatch("[0-9]+", reference):
         number = int(reference[:10])  # so many digits are no version's number already
         return store.version_of(store.version_row(request.model, min(number, 2_000_000_000)))
-    if reference.lower() in STAGES:
+    stages = StageStore(work.connection, work.workspace_id).names()
+    if reference.lower() in stages:
         row = store.staged(request.model, reference.lower())
         if row is None:
             store.model_row(request.model)
@@ -215,6 +219,7 @@ def set_alias(work: Work, request: contract.SetAlias) -> Model:
     if version.model_kind != "prompt" or request.alias.lower() not in STAGES:
         checked_alias(request.alias)
     if version.model_kind != "prompt":
+        _refuse_stage(work, request.alias)
         checked_free(work, request.model, request.alias)
     checked_standing(version)
     store.set_alias(version.model_id, request.alias, request.version)
@@ -227,6 +232,11 @@ def set_alias(work: Work, request: contract.SetAlias) -> Model:
         version=request.version,
     )
     return _model(store, request.model)
+
+
+def _refuse_stage(work: Work, alias: str) -> None:
+    if alias.lower() in StageStore(work.connection, work.workspace_id).names():
+        raise Invalid(f"{alias!r} cannot be an alias: it is a stage here", field="alias")
 
 
 @performs(contract.drop_alias)
@@ -248,6 +258,7 @@ def roll_back(work: Work, request: contract.RollBack) -> ModelVersion:
     """Return to a version that passed the stage's gate before."""
     store = _store(work)
     version = store.version_row(request.model, request.version)
+    checked_target(work, request.stage)
     checked_move(version, request.stage)
     if not store.passed_into(version.id, request.stage):
         raise Blocked(
@@ -277,7 +288,7 @@ def show_lineage(work: Work, request: contract.NameVersion) -> Lineage:
     run = tracking.find_run(row.run) if row.run else None
     promotions = PromotionStore(work.connection, work.workspace_id)
     promotion = promotions.last_promotion(row.id)
-    suite = promotions.suite_by_key(promotion.suite_id) if promotion else None
+    suite = promotions.suites_by_keys([promotion.suite_id])[0] if promotion else None
     return Lineage(
         model=request.model,
         version=row.number,
@@ -317,9 +328,14 @@ def _causes(work: Work, event: str | None) -> list[str]:
     return told
 
 
-def suite_digest(request: contract.DeclareSuite) -> str:
+SINCE = ("override_hours", "approvers", "services", "verdict_hours", "training_days")
+"""What a suite can say since there were suites."""
+
+
+def suite_digest(request: contract.Demands) -> str:
     """What binds a suite's content."""
     content = msgspec.to_builtins(request)
-    if content["override_hours"] is None:  # as it was before there was such a thing
-        del content["override_hours"]
+    for name in SINCE:  # as it was before there was such a thing
+        if not content[name]:
+            del content[name]
     return digest_of(msgspec.json.encode(content, order="deterministic"))

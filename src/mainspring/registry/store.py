@@ -39,6 +39,8 @@ _VERSIONS = (
         version_table,
         model_table.c.name.label("model"),
         model_table.c.risk_tier,
+        model_table.c.lowered_from,
+        model_table.c.lowered_at,
         model_table.c.kind.label("model_kind"),
         model_table.c.owner,
     )

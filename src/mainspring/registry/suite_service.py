@@ -6,6 +6,8 @@ from typing import Any
 
 import msgspec
 
+from mainspring.administration.group_store import group_names
+from mainspring.core.access import PEOPLES_ROLES, ROLES
 from mainspring.core.errors import Conflict, Invalid
 from mainspring.core.event import Announcement
 from mainspring.core.plugins import installed, plug
@@ -13,9 +15,10 @@ from mainspring.core.text import closest
 from mainspring.core.work import Work, performs
 from mainspring.registry import contract
 from mainspring.registry.catalog_store import CatalogStore
-from mainspring.registry.contract import CheckSpec, SuiteRow
 from mainspring.registry.promotion_store import PromotionStore, suite_row_of
-from mainspring.registry.service import checked_alias_free, suite_digest
+from mainspring.registry.record import CheckSpec, SuiteRow
+from mainspring.registry.service import SINCE, checked_alias_free, suite_digest
+from mainspring.registry.stage_store import checked_target
 from mainspring.registry.store import RegistryStore
 
 
@@ -23,37 +26,24 @@ from mainspring.registry.store import RegistryStore
 def declare_suite(work: Work, request: contract.DeclareSuite) -> SuiteRow:
     """Record the suite with the server's time; what is the newest already is not repeated."""
     checked_alias_free(request.model)
-    names = _checked_names(request)
+    checked_target(work, request.stage)
+    names = checked_names(request)
     store = PromotionStore(work.connection, work.workspace_id)
     digest = suite_digest(request)
     newest = store.suite_rows(request.model, request.stage)[:1]
+    checked_approvers(work, request)
     _held_to_approvers(work, request, newest)
     if not newest:
         _refuse_too_late(work, request)
     if not newest or newest[0].digest != digest:
-        store.add_suite(
-            {
-                "model": request.model,
-                "stage": request.stage,
-                "digest": digest,
-                "checks": msgspec.to_builtins(request.checks),
-                "approvals": request.approvals,
-                "override_hours": request.override_hours,
-                "declared_by": work.actor.name,
-                "recorded_at": work.now,
-            }
-        )
+        store.add_suite({"model": request.model, **row_of(work, request, digest)})
         work.announce_fully(
             Announcement(
                 kind="suite.declared",
                 subject_kind="suite",
                 subject=f"{request.model}/{request.stage}",
                 model=request.model,
-                facts={
-                    "checks": names,
-                    "approvals": request.approvals,
-                    "override_hours": request.override_hours,
-                },
+                facts={"checks": names, **demanded(request)},
                 digest_before=newest[0].digest if newest else None,
                 digest_after=digest,
             )
@@ -61,7 +51,42 @@ def declare_suite(work: Work, request: contract.DeclareSuite) -> SuiteRow:
     return suite_row_of(store.suite_rows(request.model, request.stage)[0])
 
 
-def _checked_names(request: contract.DeclareSuite) -> list[str]:
+def row_of(work: Work, request: contract.Demands, digest: str) -> dict[str, Any]:
+    """What is written down of a suite, whosever it is."""
+    return {
+        "stage": request.stage,
+        "digest": digest,
+        "checks": msgspec.to_builtins(request.checks),
+        **demanded(request),
+        "declared_by": work.actor.name,
+        "recorded_at": work.now,
+    }
+
+
+def demanded(request: contract.Demands) -> dict[str, Any]:
+    """What a suite asks beside its checks."""
+    return {name: getattr(request, name) for name in ("approvals", *SINCE)}
+
+
+def checked_approvers(work: Work, request: contract.Demands) -> None:
+    """Refuse roles that cannot approve, groups and service accounts that there are not."""
+    groups = {f"group:{name}" for name in group_names(work.connection, work.workspace_id)}
+    able = [role for role in PEOPLES_ROLES if "approve" in ROLES[role]]
+    for name in request.approvers:
+        if name not in groups and name not in able:
+            raise Invalid(
+                f"nobody approves as {name!r}{closest(name, [*able, *sorted(groups)])}; roles that "
+                f"may: {', '.join(able)}; groups are named group:NAME",
+                field="approvers",
+                fix="mainspring groups create NAME",
+            )
+    known = PromotionStore(work.connection, work.workspace_id).working(request.services)
+    strange = [name for name in request.services if name not in known]
+    if strange:
+        raise Invalid(f"no service account is called {strange[0]!r}", field="services")
+
+
+def checked_names(request: contract.Demands) -> list[str]:
     """The names of checks that there are, each once, with parameters that they take."""
     names = [check.name for check in request.checks]
     if len(set(names)) < len(names):
@@ -87,6 +112,23 @@ def _held_to_approvers(work: Work, request: contract.DeclareSuite, newest: list[
         not newest or newest[0].override_hours != request.override_hours
     ):
         work.actor.require("approve", "allowing a way past the gate")
+    before = newest[0] if newest else None
+    if set(request.services) - set(before.services if before else ()):
+        work.actor.require("approve", "letting a service account approve")
+    if before is not None and _is_laxer(request, before):
+        work.actor.require("approve", "asking for less than before")
+
+
+def _is_laxer(request: contract.DeclareSuite, before: Any) -> bool:
+    """Whether fewer of the right people have to agree, or older findings count."""
+    fewer = any(request.approvers.get(name, 0) < count for name, count in before.approvers.items())
+    return fewer or any(
+        was is not None and (wanted is None or wanted > was)
+        for was, wanted in (
+            (before.verdict_hours, request.verdict_hours),
+            (before.training_days, request.training_days),
+        )
+    )
 
 
 def _refuse_too_late(work: Work, request: contract.DeclareSuite) -> None:
@@ -95,7 +137,7 @@ def _refuse_too_late(work: Work, request: contract.DeclareSuite) -> None:
     if model is not None and model.kind == "prompt":
         raise Conflict(f"{request.model!r} is a prompt, and prompts have no stages", field="model")
     catalog = CatalogStore(work.connection, work.workspace_id)
-    unproven = catalog.unproven(request.model, request.stage)
+    unproven = [number for _, number in catalog.unproven(request.stage, request.model)]
     if unproven:
         raise Conflict(
             f"{request.model}@{unproven[0]} is in {request.stage} and has passed no gate; "

@@ -29,6 +29,9 @@ model_table = Table(
     Column("on_call", Json, nullable=False, server_default="[]"),
     Column("escalation", Text, nullable=False, server_default=""),
     Column("risk_tier", Text, nullable=False),
+    # The tier before it was last lowered, and when: what was trained before keeps that one.
+    Column("lowered_from", Text),
+    Column("lowered_at", Moment),
     Column("description", Text, nullable=False),
     Column("recorded_at", Moment, nullable=False),
     Column("updated_at", Moment),
@@ -97,11 +100,17 @@ suite_table = Table(
     metadata,
     Column("id", Key, primary_key=True),
     Column("workspace_id", Key, ForeignKey("workspace.id"), nullable=False),
+    # Empty if the workspace asks it of every model, or of those of one risk tier.
     Column("model", Text, nullable=False),
+    Column("risk_tier", Text),
     Column("stage", Text, nullable=False),
     Column("digest", Text, nullable=False),
     Column("checks", Json, nullable=False),
     Column("approvals", Integer, nullable=False),
+    Column("approvers", Json, nullable=False, server_default="{}"),
+    Column("services", Json, nullable=False, server_default="[]"),
+    Column("verdict_hours", Integer),
+    Column("training_days", Integer),
     # NULL if nothing leads past the gate.
     Column("override_hours", Integer),
     Column("declared_by", Text, nullable=False),
@@ -115,7 +124,9 @@ promotion_table = Table(
     Column("workspace_id", Key, ForeignKey("workspace.id"), nullable=False),
     Column("public_id", Text, nullable=False),
     Column("version_id", Key, ForeignKey("version.id"), nullable=False),
+    # The first of its suites, and the keys of the others: those of the workspace.
     Column("suite_id", Key, ForeignKey("suite.id"), nullable=False),
+    Column("more_suites", Json, nullable=False, server_default="[]"),
     Column("stage", Text, nullable=False),
     Column("state", Text, nullable=False),
     Column("requested_by", Text, nullable=False),
@@ -199,6 +210,17 @@ protected_alias_table = Table(
     Column("workspace_id", Key, ForeignKey("workspace.id"), primary_key=True),
     Column("alias", Text, primary_key=True),
     Column("stage", Text, nullable=False),
+    Column("set_by", Text, nullable=False),
+    Column("recorded_at", Moment, nullable=False),
+    sqlite_with_rowid=False,
+)
+declared_stage_table = Table(
+    # The stages that a workspace has beside those that all have.
+    "declared_stage",
+    metadata,
+    Column("workspace_id", Key, ForeignKey("workspace.id"), primary_key=True),
+    Column("name", Text, primary_key=True),
+    Column("description", Text, nullable=False),
     Column("set_by", Text, nullable=False),
     Column("recorded_at", Moment, nullable=False),
     sqlite_with_rowid=False,

@@ -18,8 +18,6 @@ from mainspring.datasets.storage import read_rows
 from mainspring.engines.engine import LoadedModel, load_model
 from mainspring.registry import contract as registry
 from mainspring.registry.contract import (
-    CheckSpec,
-    NameModel,
     NamePromotion,
     NameVersion,
     Promotion,
@@ -27,6 +25,7 @@ from mainspring.registry.contract import (
     Resolve,
 )
 from mainspring.registry.model import ModelVersion
+from mainspring.registry.record import AskedCheck
 from mainspring.tracking import contract as tracking
 from mainspring.tracking.contract import NameRun, RunDataset
 from mainspring.tracking.files import fetched, fetched_folder
@@ -35,7 +34,7 @@ from mainspring.validation.profile import build_profile
 
 
 def run_checks(client: FileClient, event: Event) -> None:
-    """Run every check of the promotion's suite that has no verdict yet."""
+    """Run every check of the promotion that has no verdict yet, or none that is fresh."""
     promotion = client.call(registry.show_promotion, NamePromotion(promotion=event.subject))
     if promotion.state != "checking":
         return
@@ -43,14 +42,13 @@ def run_checks(client: FileClient, event: Event) -> None:
         registry.show_version, NameVersion(model=promotion.model, version=promotion.version)
     )
     evidence, data_digest = _evidence(client, promotion, version)
-    done = {verdict.check for verdict in promotion.verdicts}
-    for spec in _specs(client, promotion):
-        if spec.name in done:
+    for spec in promotion.checks:
+        if not spec.pending:
             continue
         finding = _finding(spec, evidence)
         request = RecordVerdict(
             promotion=promotion.id,
-            check=spec.name,
+            check=spec.check,
             outcome=finding.outcome,
             reason=finding.reason[:5000],
             measurements=finding.measurements,
@@ -60,11 +58,6 @@ def run_checks(client: FileClient, event: Event) -> None:
             client.call(registry.record_verdict, request)
         except Conflict:
             return  # withdrawn, rejected or failed meanwhile: nobody waits for the rest
-
-
-def _specs(client: FileClient, promotion: Promotion) -> list[CheckSpec]:
-    suites = client.call(registry.list_suites, NameModel(model=promotion.model))
-    return next(suite.checks for suite in suites if suite.digest == promotion.suite_digest)
 
 
 def _evidence(
@@ -114,7 +107,7 @@ def _champion(client: FileClient, promotion: Promotion) -> LoadedModel | None:
         return None
 
 
-def _finding(spec: CheckSpec, evidence: Evidence) -> Finding:
+def _finding(spec: AskedCheck, evidence: Evidence) -> Finding:
     """What the check says; one that breaks says no, and why."""
     try:
         return load_check(spec.name)(evidence, spec.parameters)

@@ -6,38 +6,29 @@ from mainspring.core.event import Event
 from mainspring.core.jobs import Reaction, add_reaction, on
 from mainspring.core.operation import Client
 from mainspring.registry import contract as registry
-from mainspring.registry.contract import NameModel, NamePromotion, RecordVerdict
+from mainspring.registry.contract import NamePromotion, RecordVerdict
 
-RUN_CHECKS = "validation.run-checks"
+RUN_CHECKS, RUN_AGAIN = "validation.run-checks", "validation.run-checks-again"
 
-add_reaction(
-    Reaction(
-        RUN_CHECKS,
-        "promotion.requested",
-        "worker",
-        "mainspring.validation.execution:run_checks",
-    )
-)
+for _name, _kind in ((RUN_CHECKS, "promotion.requested"), (RUN_AGAIN, "promotion.stale")):
+    add_reaction(Reaction(_name, _kind, "worker", "mainspring.validation.execution:run_checks"))
 
 
 @on("job.failed", name="validation.give-up")
 def give_up(client: Client, event: Event) -> None:
     """Checks that cannot be run have not passed: nobody waits for them for a fortnight."""
-    if event.facts["reaction"] != RUN_CHECKS:
+    if event.facts["reaction"] not in (RUN_CHECKS, RUN_AGAIN):
         return
     named = NamePromotion(promotion=event.facts["about"])
     promotion = client.call(registry.show_promotion, named)
     if promotion.state != "checking":
         return
-    suites = client.call(registry.list_suites, NameModel(model=promotion.model))
-    suite = next(one for one in suites if one.digest == promotion.suite_digest)
-    done = {verdict.check for verdict in promotion.verdicts}
     reason = f"the checks could not be run: {event.facts['error'][-2000:]}"
-    for check in suite.checks:
-        if check.name not in done:
+    for one in promotion.checks:
+        if one.pending:
             request = RecordVerdict(
                 promotion=promotion.id,
-                check=check.name,
+                check=one.check,
                 outcome="failed",
                 reason=reason,
                 data_digest="none",

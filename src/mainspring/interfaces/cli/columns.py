@@ -22,7 +22,8 @@ COLUMNS: dict[str, tuple[str, ...]] = {
         "model", "version", "stage", "state", "engine", "run", "registered_by", "recorded_at",
     ),
     "SuiteRow": (
-        "stage", "checks", "approvals", "override_hours", "declared_by", "recorded_at", "digest",
+        "stage", "model", "risk_tier", "checks", "approvals", "approvers", "override_hours",
+        "declared_by", "recorded_at", "digest",
     ),
     "Promotion": ("id", "model", "version", "stage", "state", "requested_by", "missing"),
     "Policy": (

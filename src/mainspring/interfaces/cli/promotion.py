@@ -20,14 +20,13 @@ from mainspring.interfaces.cli.requests import build
 from mainspring.registry import contract
 from mainspring.registry.contract import Promotion
 
-STAGES = click.Choice(["staging", "production"])
 LOOK_S = 0.25
 APPROVAL_NEEDED = 5
 
 
 @click.command(cls=Command)
 @click.argument("reference", metavar="MODEL@V")
-@click.option("--to", "stage", type=STAGES, required=True, help="The stage to enter.")
+@click.option("--to", "stage", required=True, help="The stage to enter.")
 @click.option("--reason", default="", help="Why; approvers read it.")
 @click.option("--policy", help="The standing policy that decides instead of people.")
 @click.option("--dry-run", is_flag=True, help="Only list what would hold it back.")
@@ -160,7 +159,7 @@ def _open_promotion(client: Client, target: str, stage: str | None) -> str:
 @click.command(cls=Command)
 @click.argument("target", metavar="MODEL@V|PROMOTION")
 @click.option("--reason", required=True, help="Why; it is kept with the approval.")
-@click.option("--to", "stage", type=STAGES, help="The stage, when it waits for more than one.")
+@click.option("--to", "stage", help="The stage, when it waits for more than one.")
 def approve(target: str, reason: str, stage: str | None) -> None:
     """Approve a promotion that waits; nobody approves what they made or asked for."""
     _decide(target, stage, "approve", reason)
@@ -169,7 +168,7 @@ def approve(target: str, reason: str, stage: str | None) -> None:
 @click.command(cls=Command)
 @click.argument("target", metavar="MODEL@V|PROMOTION")
 @click.option("--reason", required=True, help="Why; it is kept with the promotion.")
-@click.option("--to", "stage", type=STAGES, help="The stage, when it waits for more than one.")
+@click.option("--to", "stage", help="The stage, when it waits for more than one.")
 def reject(target: str, reason: str, stage: str | None) -> None:
     """Reject a promotion that waits."""
     _decide(target, stage, "reject", reason)
@@ -178,7 +177,7 @@ def reject(target: str, reason: str, stage: str | None) -> None:
 @click.command(cls=Command)
 @click.argument("reference", metavar="MODEL@V")
 @click.option("--reason", required=True, help="Why; it is kept in the log.")
-@click.option("--stage", type=STAGES, default="production", show_default=True, help="Where.")
+@click.option("--stage", default="production", show_default=True, help="Where.")
 def rollback(reference: str, reason: str, stage: str) -> None:
     """Return to a version that was in the stage before, without new checks."""
     with connected() as connection:

@@ -88,7 +88,7 @@ def model_version(version: VersionLike) -> dict[str, Any]:
         "creation_timestamp": created,
         "last_updated_timestamp": _millis(version.updated_at) if version.updated_at else created,
         "user_id": version.registered_by,
-        "current_stage": STAGES[version.stage],
+        "current_stage": STAGES.get(version.stage, version.stage),
         "description": version.description,
         "source": source_of(version),
         "run_id": version.run or "",

@@ -32,7 +32,6 @@ from mainspring.monitoring.contract import (
 from mainspring.recording.run import Run
 from mainspring.registry import contract as registry
 from mainspring.registry.contract import (
-    CheckSpec,
     Decide,
     DeclareSuite,
     ListPromotions,
@@ -41,9 +40,9 @@ from mainspring.registry.contract import (
     RegisterVersion,
     RequestPromotion,
     Resolve,
-    SuiteRow,
 )
 from mainspring.registry.model import ModelVersion
+from mainspring.registry.record import CheckSpec, SuiteRow
 from mainspring.retraining import contract as retraining
 from mainspring.retraining.contract import RetrainingPolicy, SetPolicy
 from mainspring.retraining.policy import Level
@@ -53,8 +52,6 @@ Q = TypeVar("Q")
 R = TypeVar("R")
 POLL_S = 0.1
 READY_S = 60.0
-
-Stage = Literal["staging", "production"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,16 +133,22 @@ class Client(Recording, RunReading):
         *,
         checks: Mapping[str, Mapping[str, Any]],
         approvals: int = 1,
-        stage: Stage = "production",
+        stage: str = "production",
+        **demands: Any,
     ) -> SuiteRow:
         """Declare what a stage asks of the model's versions; do it before training.
+
+        `demands` are `approvers` (how many by role or `group:NAME`), `services`, `verdict_hours`,
+        `training_days` and `override_hours`.
 
         >>> suite = client.suite("tiny", checks={"latency": {"p99_ms": 500}}, approvals=1)
         >>> suite.stage
         'production'
         """
         specs = [CheckSpec(name=name, parameters=dict(given)) for name, given in checks.items()]
-        request = DeclareSuite(model=model, stage=stage, checks=specs, approvals=approvals)
+        request = DeclareSuite(
+            model=model, stage=stage, checks=specs, approvals=approvals, **demands
+        )
         return self.call(registry.declare_suite, request)
 
     def register(self, trained: TrainedModel | Run, model: str) -> ModelVersion:
@@ -177,7 +180,7 @@ class Client(Recording, RunReading):
         self,
         version: ModelVersion | str,
         *,
-        to: Stage = "production",
+        to: str = "production",
         reason: str = "",
         policy: str | None = None,
         timeout_s: float = 600.0,
@@ -256,9 +259,7 @@ class Client(Recording, RunReading):
                 return promotion.id
         raise NotFound(f"{what} has no open promotion", field="promotion")
 
-    def deploy(
-        self, model: str, *, stage: Stage = "production", name: str | None = None
-    ) -> Endpoint:
+    def deploy(self, model: str, *, stage: str = "production", name: str | None = None) -> Endpoint:
         """Serve what is in a stage of the model; answers when it is ready.
 
         >>> client.deploy("tiny").name
