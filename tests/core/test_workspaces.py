@@ -41,6 +41,7 @@ NAMES_NOTHING = {
     "stages.list": "tells names",
     "model.list": "tells names and counts",
     "model.show": "tells names and counts",
+    "model.on-call": "tells names and times",
     "policy.list": "tells names and counts",
     "suite.list": "tells names and counts",
     "groups.list": "tells names",
