@@ -47,7 +47,7 @@ lock:
 bench: setup
 	$(BIN)/python benchmarks/startup.py
 	$(BIN)/python benchmarks/footprint.py
-	$(BIN)/python benchmarks/governance.py
+	$(BIN)/python -m benchmarks.governance
 	$(BIN)/python benchmarks/tracking.py
 
 clean:
