@@ -19,6 +19,7 @@ from mainspring.administration.contract import (
     NameToken,
     SetPassword,
 )
+from mainspring.administration.erasure_contract import ErasePerson, erase_person
 from mainspring.app import App
 from mainspring.core.operation import Request
 from mainspring.deployment import contract as deployment
@@ -228,6 +229,9 @@ DRIVE: dict[str, Callable[[World], object]] = {
     "people.add": _call("admin", administration.add_person, lambda _: AddPerson(name="zoe")),
     "people.disable": _call(
         "admin", administration.disable_person, lambda _: NamePerson(name="vera")
+    ),
+    "people.erase": _call(
+        "admin", erase_person, lambda _: ErasePerson(name="vera", reason="request 7")
     ),
     "roles.grant": _call(
         "admin", administration.grant_role, lambda _: GrantRole(person="vera", role="auditor")

@@ -171,7 +171,9 @@ class App:
     ) -> tuple[Work, R]:
         """Perform a changing operation in a transaction that somebody else commits."""
         work = self._work(connection, operation, request, caller)
-        event_log.lock(connection, work.workspace_id)
+        if event_log.lock(connection, work.workspace_id) not in (None, work.actor.erasures):
+            # Somebody was erased while we waited: the actor may be another by now, or nobody.
+            work = self._work(connection, operation, request, caller)
         work.now = self._now()  # not before the lock: events stand in the order of their times
         return work, self._answer(work, operation, request, keep=caller.named)
 

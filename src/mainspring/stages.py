@@ -10,6 +10,7 @@ from mainspring.core.operation import Operation, operations_in
 CONTRACTS = (
     "administration.contract",
     "administration.group_contract",
+    "administration.erasure_contract",
     "tracking.contract",
     "tracking.experiment_contract",
     "tracking.dataset_contract",
@@ -40,6 +41,7 @@ SERVICES = (
     "administration.service",
     "administration.audit_service",
     "administration.group_service",
+    "administration.erasure_service",
     "administration.password_service",
     "tracking.service",
     "tracking.experiment_service",
@@ -80,6 +82,11 @@ REACTIONS = (
     "incidents.reactions",
     "webhooks.reactions",
 )
+ERASING = (
+    "tracking.login",
+    "registry.ownership",
+)
+"""What has a say when a person is erased."""
 
 
 def operations() -> dict[str, Operation[Any, Any]]:
@@ -90,5 +97,5 @@ def operations() -> dict[str, Operation[Any, Any]]:
 
 def load() -> None:
     """Load what performs the operations and what reacts to events: only a server needs it."""
-    for name in SERVICES + REACTIONS:
+    for name in SERVICES + REACTIONS + ERASING:
         import_module(f"mainspring.{name}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import sqlite3
 from collections.abc import Iterator
@@ -34,6 +35,7 @@ def upgrade() -> None:
 '''
 OLD_ROWS = """
 insert into workspace values (1, 'default', 0, 0, '');
+insert into principal (id, kind, name, recorded_at) values (1, 'person', 'dora', 1), (2, 'person', 'ole', 2);
 insert into experiment (id, workspace_id, public_id, name, recorded_at) values (7, 1, 'e1', 'delays', 5);
 insert into run (id, workspace_id, public_id, experiment_id, name, status, author, author_kind,
     attested, opened_at, started_at, finished_at, heartbeat_at, config, code, environment)
@@ -134,7 +136,12 @@ def test_an_older_sqlite_file_is_backed_up_first(
 ) -> None:
     bring_up_to_date(database, migrate=False)
     with database.write() as connection:
-        connection.execute(text("insert into workspace values (1, 'kept', 0, 0, '')"))
+        connection.execute(
+            text(
+                "insert into workspace (id, name, recorded_at, chain_sequence, chain_hash)"
+                " values (1, 'kept', 0, 0, '')"
+            )
+        )
     request.getfixturevalue("next_step")
 
     bring_up_to_date(database, migrate=True)
@@ -189,6 +196,9 @@ def test_what_the_first_release_stored_is_still_there(
         assert rows("select stage, digest, trained_model from version") == [
             ("production", "sha256:m", "t1")
         ]
+        people = rows("select name, public_id from principal order by id")
+        assert [name for name, _ in people] == ["dora", "ole"]
+        assert len({key for _, key in people if re.fullmatch("[0-9a-f]{32}", str(key))}) == 2
         assert rows("select rows, name from dataset") == [(10, "flights")]
         assert ("0", "Default") in rows("select public_id, name from experiment")
         assert rows("select version_id from stage_change") == [(1,)]

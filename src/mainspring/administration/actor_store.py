@@ -106,7 +106,8 @@ def _actor(credential: Any, *limits: Any) -> Select[Any]:
     """The owner of a credential with the rights in a workspace that it reaches."""
     return (
         select(
-            _P.id, _P.kind, _P.name, workspace_table.c.id.label("workspace_id"), *limits,
+            _P.id, _P.public_id, _P.kind, _P.name,
+            workspace_table.c.id.label("workspace_id"), workspace_table.c.erasures, *limits,
             *_rights(workspace_table.c.id),
         )
         .select_from(credential)
@@ -151,7 +152,7 @@ def find_actor(
         row = _BY_TOKEN.row(connection, caller.workspace, token_hash(caller.token))
     if row is None:
         return None
-    key, kind, name, workspace_id, token, verbs, models, expires, *texts = row
+    key, public_id, kind, name, workspace_id, erasures, token, verbs, models, expires, *texts = row
     if expires is not None and expires <= to_micros(now):
         return None
     actor = Actor(
@@ -162,6 +163,8 @@ def find_actor(
         token=token,
         scopes=None if verbs is None else frozenset(msgspec.json.decode(verbs)),
         models=None if models is None else tuple(msgspec.json.decode(models)),
+        public_id=public_id,
+        erasures=erasures or 0,
     )
     return actor, workspace_id
 

@@ -172,6 +172,8 @@ class ListEvents(Request, frozen=True, kw_only=True):
     """The sequence to go on after."""
     newest: bool = False
     """Whether to show the last ones instead of the first; still in their order."""
+    as_stored: bool = False
+    """Whether to tell them as they are hashed, with references in place of people's names."""
     limit: Limit = 100
 
 

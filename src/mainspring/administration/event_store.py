@@ -23,14 +23,13 @@ from mainspring.core.chain import Mark, Row
 from mainspring.core.database import Json, Moment
 from mainspring.core.errors import Corrupt
 from mainspring.core.event import Event
-from mainspring.core.event_log import event_of, event_table, workspace_table
+from mainspring.core.event_log import EVENTS, event_table, events_of, workspace_table
+from mainspring.core.principal import references_of
 
 BY_VALUE = {
     "model": event_table.c.model,
     "kind": event_table.c.kind,
-    "subject": event_table.c.subject,
     "subject_kind": event_table.c.subject_kind,
-    "actor": event_table.c.actor,
     "by_token": event_table.c.token,
     "outcome": event_table.c.outcome,
 }
@@ -54,22 +53,28 @@ def heads(connection: Connection) -> list[Head]:
 
 def listed_events(connection: Connection, workspace_id: int, asked: ListEvents) -> list[Event]:
     """Events in their order."""
-    query = (
-        select(event_table, workspace_table.c.name.label("workspace_name"))
-        .join(workspace_table, workspace_table.c.id == event_table.c.workspace_id)
-        .where(event_table.c.workspace_id == workspace_id, event_table.c.sequence > asked.after)
-        .where(*_conditions(asked))
-    )
+    query = EVENTS.where(
+        event_table.c.workspace_id == workspace_id, event_table.c.sequence > asked.after
+    ).where(*_conditions(connection, asked))
     order = event_table.c.sequence.desc() if asked.newest else event_table.c.sequence
     rows = connection.execute(query.order_by(order).limit(asked.limit)).all()
-    return [event_of(row, row.workspace_name) for row in (reversed(rows) if asked.newest else rows)]
+    in_order = rows[::-1] if asked.newest else rows
+    return events_of(connection, in_order, as_stored=asked.as_stored)
 
 
-def _conditions(asked: ListEvents) -> Iterator[ColumnElement[bool]]:
+def _conditions(connection: Connection, asked: ListEvents) -> Iterator[ColumnElement[bool]]:
     for name, column in BY_VALUE.items():
         value = getattr(asked, name)
         if value is not None:
             yield column == value
+    people = [name for name in (asked.actor, asked.subject) if name is not None]
+    references = references_of(connection, people)
+    for column, value in (
+        (event_table.c.actor, asked.actor),
+        (event_table.c.subject, asked.subject),
+    ):
+        if value is not None:  # by name in events of the first schema version
+            yield column.in_([value, references.get(value, value)])
     if asked.since is not None:
         yield event_table.c.recorded_at >= asked.since
     if asked.until is not None:

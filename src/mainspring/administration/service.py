@@ -24,9 +24,10 @@ from mainspring.administration.store import (
 )
 from mainspring.administration.tokens import admit_services
 from mainspring.core.access import PERMISSIONS, new_token, token_hash
-from mainspring.core.errors import Blocked, Forbidden, NotFound
+from mainspring.core.errors import Blocked, Forbidden, Invalid, NotFound
 from mainspring.core.ids import new_id
 from mainspring.core.operation import Done, Request
+from mainspring.core.reference import is_erased_name
 from mainspring.core.settings import DEFAULT_WORKSPACE
 from mainspring.core.work import Work, performs
 
@@ -73,6 +74,10 @@ def add_person(work: Work, request: contract.AddPerson) -> Person:
     """Add the person and the roles."""
     for role in request.roles:
         known_role(role)
+    if is_erased_name(request.name):
+        raise Invalid(
+            f"{request.name!r} is what an erased person is called", field="name", fix="another name"
+        )
     store = _store(work)
     key = store.add_principal("person", request.name, work.now)
     for role in request.roles:
@@ -184,13 +189,14 @@ def fail_job(work: Work, request: contract.FailJob) -> Done:
     job = _store(work).drop_job(request.job)
     if job is None:
         return Done(count=0)
+    reaction, event = job
     work.announce(
         "job.failed",
         ("job", str(request.job)),
-        job.model,
-        reaction=job.reaction,
-        event=job.public_id,
-        about=job.subject,
+        event.model,
+        reaction=reaction,
+        event=event.id,
+        about=event.subject,
         error=request.error,
     )
     return Done()

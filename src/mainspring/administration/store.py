@@ -28,7 +28,8 @@ from mainspring.administration.tables import (
     token_table,
 )
 from mainspring.core.errors import Conflict, NotFound
-from mainspring.core.event_log import event_table, workspace_table
+from mainspring.core.event import Event
+from mainspring.core.event_log import EVENTS, event_table, events_of, workspace_table
 from mainspring.core.jobs import job_table
 from mainspring.core.text import closest
 
@@ -249,21 +250,18 @@ class AdministrationStore:
             for row in rows
         ]
 
-    def drop_job(self, key: int) -> Any | None:
-        """Remove a job; answers what it was for."""
+    def drop_job(self, key: int) -> tuple[str, Event] | None:
+        """Remove a job; answers the reaction, and the event that it was to follow."""
         here = (job_table.c.workspace_id == self._workspace_id) & (job_table.c.id == key)
+        query = EVENTS.join(job_table, job_table.c.event_id == event_table.c.id)
         row = self._connection.execute(
-            select(
-                job_table.c.reaction,
-                event_table.c.public_id,
-                event_table.c.subject,
-                event_table.c.model,
-            )
-            .join(event_table, event_table.c.id == job_table.c.event_id)
-            .where(here)
+            query.add_columns(job_table.c.reaction).where(here)
         ).one_or_none()
         self._connection.execute(delete(job_table).where(here))
-        return row
+        if row is None:
+            return None
+        (event,) = events_of(self._connection, [row])
+        return row.reaction, event
 
 
 def workspaces(connection: Connection) -> list[Workspace]:

@@ -4,19 +4,11 @@ from __future__ import annotations
 
 from sqlalchemy import BigInteger, Column, ForeignKey, Index, Table, Text, UniqueConstraint
 
-from mainspring.core.database import Json, Key, Moment, metadata
+from mainspring.core.database import NAME, WORDS, Json, Key, Moment, metadata
+from mainspring.core.principal import principal_table
 
-principal_table = Table(
-    # People and services are one table, so that events, grants and tokens need one reference.
-    "principal",
-    metadata,
-    Column("id", Key, primary_key=True),
-    Column("kind", Text, nullable=False),
-    Column("name", Text, nullable=False),
-    Column("disabled_at", Moment),
-    Column("recorded_at", Moment, nullable=False),
-    UniqueConstraint("kind", "name"),
-)
+__all__ = ["principal_table"]
+
 grant_table = Table(
     "role_grant",
     metadata,
@@ -24,7 +16,7 @@ grant_table = Table(
     Column("workspace_id", Key, ForeignKey("workspace.id"), nullable=False),
     Column("principal_id", Key, ForeignKey("principal.id"), nullable=False),
     Column("role", Text, nullable=False),
-    Column("granted_by", Text, nullable=False),
+    Column("granted_by", Text, nullable=False, info=NAME),
     Column("recorded_at", Moment, nullable=False),
     UniqueConstraint("workspace_id", "principal_id", "role"),
 )
@@ -45,7 +37,7 @@ group_member_table = Table(
     Column("principal_id", Key, ForeignKey("principal.id"), primary_key=True),
     Column("workspace_id", Key, ForeignKey("workspace.id"), primary_key=True),
     Column("group_id", Key, ForeignKey("person_group.id"), primary_key=True),
-    Column("added_by", Text, nullable=False),
+    Column("added_by", Text, nullable=False, info=NAME),
     Column("recorded_at", Moment, nullable=False),
 )
 group_role_table = Table(
@@ -53,7 +45,7 @@ group_role_table = Table(
     metadata,
     Column("group_id", Key, ForeignKey("person_group.id"), primary_key=True),
     Column("role", Text, primary_key=True),
-    Column("granted_by", Text, nullable=False),
+    Column("granted_by", Text, nullable=False, info=NAME),
     Column("recorded_at", Moment, nullable=False),
 )
 denial_table = Table(
@@ -65,7 +57,7 @@ denial_table = Table(
     Column("principal_id", Key, ForeignKey("principal.id")),
     Column("group_id", Key, ForeignKey("person_group.id")),
     Column("verb", Text, nullable=False),
-    Column("denied_by", Text, nullable=False),
+    Column("denied_by", Text, nullable=False, info=NAME),
     Column("recorded_at", Moment, nullable=False),
     Index("ix_denial_principal_id_workspace_id", "principal_id", "workspace_id"),
     Index("ix_denial_group_id", "group_id"),
@@ -105,7 +97,7 @@ request_table = Table(
     Column("request_id", Text, nullable=False),
     Column("operation", Text, nullable=False),
     Column("body_digest", Text, nullable=False),
-    Column("response", Text, nullable=False),
+    Column("response", Text, nullable=False, info=WORDS),
     Column("recorded_at", Moment, nullable=False),
     UniqueConstraint("workspace_id", "principal_id", "request_id"),
     Index("ix_request_recorded_at", "recorded_at"),

@@ -10,6 +10,7 @@ from functools import cache
 from typing import Literal
 
 from mainspring.core.errors import Forbidden
+from mainspring.core.reference import reference_of
 
 PERMISSIONS = {
     "read": "see everything of a workspace",
@@ -66,6 +67,15 @@ class Actor:
 
     models: tuple[str, ...] | None = None
     """Patterns of the names of models and deployments that the token is limited to."""
+    public_id: str = ""
+    """Of a person, what the log of events refers to them by."""
+    erasures: int = 0
+    """How many people had been erased when the actor was identified."""
+
+    @property
+    def referred(self) -> str:
+        """What the log of events calls the actor: people by reference."""
+        return reference_of(self.public_id) if self.kind == "person" else self.name
 
     @property
     def limited(self) -> bool:

@@ -32,6 +32,15 @@ metadata = MetaData(
 Key = BigInteger().with_variant(Integer(), "sqlite")
 """The type of integer keys: SQLite counts rows up by itself only for INTEGER."""
 
+PEOPLE, KIND_COLUMN = "people", "kind_column"
+# What the `info` of a column says that holds people's names: when one is erased, it is replaced there.
+NAME = {PEOPLE: "name"}
+"""The column is a name."""
+WORDS = {PEOPLE: "words"}
+"""A document or sentence of ours, in which names are texts of their own or stand in single quotes."""
+TAG = {PEOPLE: "tag"}
+"""A name, where the column `key` says so."""
+
 BUSY_TIMEOUT_MS = 10_000
 CONNECTIONS = 16
 

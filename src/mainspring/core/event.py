@@ -13,6 +13,7 @@ KINDS = {
     "workspace.created": "a workspace was made",
     "person.added": "a person was added",
     "person.disabled": "every right was taken from a person",
+    "person.erased": "a person's name was replaced wherever it stood",
     "password.set": "a person got another password",
     "group.created": "a group of people was made",
     "group.deleted": "a group was deleted, with what it granted and denied",
@@ -167,12 +168,14 @@ class Event(msgspec.Struct, frozen=True, kw_only=True):
     previous_hash: str
     """Of the event before it."""
     hash: str
+    names: dict[str, str] = {}
+    """What the references in it stand for now; of an event that is told as it is stored."""
 
 
 def row_of(event: Event) -> dict[str, Any]:
-    """The event's columns, as its hash covers them."""
+    """The columns of an event that is told as it is stored, as its hash covers them."""
     fields = msgspec.structs.asdict(event)
-    del fields["workspace"]
+    del fields["workspace"], fields["names"]
     return {"public_id": fields.pop("id"), **fields}
 
 

@@ -22,9 +22,9 @@ from sqlalchemy import (
     update,
 )
 
-from mainspring.core.database import Key, Moment, metadata
+from mainspring.core.database import WORDS, Key, Moment, metadata
 from mainspring.core.event import KINDS, Event
-from mainspring.core.event_log import event_of, event_table, workspace_table
+from mainspring.core.event_log import EVENTS, event_table, events_of
 from mainspring.core.operation import Client
 
 LEASE = dt.timedelta(seconds=60)
@@ -46,7 +46,7 @@ job_table = Table(
     Column("due_at", Moment, nullable=False),
     Column("attempts", Integer, nullable=False, default=0),
     Column("owner", Text),
-    Column("last_error", Text),
+    Column("last_error", Text, info=WORDS),
     Column("recorded_at", Moment, nullable=False),
     Index("ix_job_due", "lane", "due_at"),
 )
@@ -143,14 +143,9 @@ def claim(connection: Connection, lane: Lane, owner: str, now: dt.datetime) -> J
         .where(job_table.c.id == found.id)
         .values(due_at=now + LEASE, owner=owner, attempts=found.attempts + 1)
     )
-    row = connection.execute(
-        select(event_table, workspace_table.c.name.label("workspace_name"))
-        .join(workspace_table, workspace_table.c.id == event_table.c.workspace_id)
-        .where(event_table.c.id == found.event_id)
-    ).one()
-    return Job(
-        found.id, found.reaction, lane, found.attempts + 1, event_of(row, row.workspace_name)
-    )
+    row = connection.execute(EVENTS.where(event_table.c.id == found.event_id)).one()
+    (event,) = events_of(connection, [row])
+    return Job(found.id, found.reaction, lane, found.attempts + 1, event)
 
 
 def renew(connection: Connection, owner: str, now: dt.datetime) -> None:

@@ -72,7 +72,7 @@ class Work:
             "recorded_at": self.now,
             "event_time": announcement.event_time,
             "actor_kind": self.actor.kind,
-            "actor": self.actor.name,
+            "actor": self.actor.referred,
             "token": self.actor.token,
             "request_id": self.request_id,
             "cause": self.cause,

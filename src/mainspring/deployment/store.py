@@ -20,7 +20,7 @@ from sqlalchemy import (
     update,
 )
 
-from mainspring.core.database import Json, Key, Moment, metadata
+from mainspring.core.database import WORDS, Json, Key, Moment, metadata
 from mainspring.core.errors import NotFound
 from mainspring.core.matching import fitting
 from mainspring.core.name_patterns import Patterns
@@ -41,7 +41,7 @@ deployment_table = Table(
     Column("served", Integer),
     Column("process", Json),
     Column("restarts", Integer, nullable=False),
-    Column("message", Text, nullable=False),
+    Column("message", Text, nullable=False, info=WORDS),
     Column("recorded_at", Moment, nullable=False),
     UniqueConstraint("workspace_id", "name"),
 )

@@ -19,7 +19,7 @@ from sqlalchemy import (
     update,
 )
 
-from mainspring.core.database import Key, Moment, metadata
+from mainspring.core.database import NAME, Key, Moment, metadata
 from mainspring.core.errors import NotFound
 from mainspring.incidents.contract import Incident
 
@@ -35,7 +35,7 @@ incident_table = Table(
     Column("state", Text, nullable=False),
     Column("summary", Text, nullable=False),
     Column("alert", Text),
-    Column("opened_by", Text, nullable=False),
+    Column("opened_by", Text, nullable=False, info=NAME),
     Column("opened_at", Moment, nullable=False),
     Column("event_time", Moment),
     Column("closed_at", Moment),

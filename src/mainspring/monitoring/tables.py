@@ -14,7 +14,7 @@ from sqlalchemy import (
     UniqueConstraint,
 )
 
-from mainspring.core.database import Json, Key, Moment, metadata
+from mainspring.core.database import NAME, Json, Key, Moment, metadata
 
 runbook_table = Table(
     "runbook",
@@ -23,7 +23,7 @@ runbook_table = Table(
     Column("workspace_id", Key, ForeignKey("workspace.id"), nullable=False),
     Column("name", Text, nullable=False),
     Column("text", Text, nullable=False),
-    Column("written_by", Text, nullable=False),
+    Column("written_by", Text, nullable=False, info=NAME),
     Column("recorded_at", Moment, nullable=False),
     UniqueConstraint("workspace_id", "name"),
 )
@@ -43,7 +43,7 @@ monitor_table = Table(
     Column("action", Text, nullable=False),
     Column("runbook", Text, nullable=False),
     Column("escalation", Json, nullable=False),
-    Column("declared_by", Text, nullable=False),
+    Column("declared_by", Text, nullable=False, info=NAME),
     Column("recorded_at", Moment, nullable=False),
     UniqueConstraint("workspace_id", "name"),
 )
@@ -98,7 +98,7 @@ alert_table = Table(
     Column("event_time", Moment, nullable=False),
     Column("continued_at", Moment, nullable=False),
     Column("raised_at", Moment, nullable=False),
-    Column("acknowledged_by", Text),
+    Column("acknowledged_by", Text, info=NAME),
     Column("resolved_at", Moment),
     UniqueConstraint("workspace_id", "public_id"),
     Index("ix_alert_state", "workspace_id", "state"),
@@ -112,5 +112,5 @@ schedule_table = Table(
     Column("day_starts_at_hour", Double, nullable=False),
     Column("performance_days", Integer, nullable=False),
     Column("next_at", Moment, nullable=False),
-    Column("set_by", Text, nullable=False),
+    Column("set_by", Text, nullable=False, info=NAME),
 )

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import datetime as dt
 import re
-from typing import Any
 
 import msgspec
 
 from mainspring.core.blobs import digest_of
 from mainspring.core.errors import Blocked, Conflict, Invalid, NotFound
 from mainspring.core.event import Announcement
-from mainspring.core.event_log import event_table
+from mainspring.core.event_log import EVENTS, event_table, events_of
 from mainspring.core.ids import checked_alias
 from mainspring.core.work import Work, performs
 from mainspring.registry import contract
@@ -314,17 +312,18 @@ def _causes(work: Work, event: str | None) -> list[str]:
     """The events that led to one, nearest first; each names the one before it."""
     told: list[str] = []
     while event is not None and len(told) < 50:
-        row: Any = work.connection.execute(
-            event_table.select().where(
+        rows = work.connection.execute(
+            EVENTS.where(
                 event_table.c.workspace_id == work.workspace_id,
                 event_table.c.public_id == event,
             )
-        ).one_or_none()
-        if row is None:
+        ).all()
+        if not rows:
             break
-        when: dt.datetime = row.recorded_at
-        told.append(f"{when.isoformat()} {row.kind} {row.subject} by {row.actor}")
-        event = row.cause
+        (found,) = events_of(work.connection, rows)
+        when = found.recorded_at.isoformat()
+        told.append(f"{when} {found.kind} {found.subject} by {found.actor}")
+        event = found.cause
     return told
 
 

@@ -14,7 +14,7 @@ from sqlalchemy import (
     func,
 )
 
-from mainspring.core.database import Json, Key, Moment, metadata
+from mainspring.core.database import NAME, TAG, WORDS, Json, Key, Moment, metadata
 
 model_table = Table(
     "model",
@@ -23,10 +23,10 @@ model_table = Table(
     Column("workspace_id", Key, ForeignKey("workspace.id"), nullable=False),
     Column("name", Text, nullable=False),
     Column("kind", Text, nullable=False, server_default="model"),
-    Column("owner", Text, nullable=False),
+    Column("owner", Text, nullable=False, info=NAME),
     Column("team", Text, nullable=False),
     # People by their names, who is asked first coming first; and whom to call when none answers.
-    Column("on_call", Json, nullable=False, server_default="[]"),
+    Column("on_call", Json, nullable=False, server_default="[]", info=WORDS),
     Column("escalation", Text, nullable=False, server_default=""),
     Column("risk_tier", Text, nullable=False),
     # The tier before it was last lowered, and when: what was trained before keeps that one.
@@ -42,7 +42,7 @@ model_tag_table = Table(
     metadata,
     Column("model_id", Key, ForeignKey("model.id"), primary_key=True),
     Column("key", Text, primary_key=True),
-    Column("value", Text, nullable=False),
+    Column("value", Text, nullable=False, info=TAG),
     sqlite_with_rowid=False,
 )
 version_table = Table(
@@ -67,7 +67,7 @@ version_table = Table(
     Column("location", Text, nullable=False, server_default=""),
     Column("run_link", Text, nullable=False, server_default=""),
     Column("description", Text, nullable=False),
-    Column("registered_by", Text, nullable=False),
+    Column("registered_by", Text, nullable=False, info=NAME),
     Column("event", Text, nullable=False),
     Column("recorded_at", Moment, nullable=False),
     Column("updated_at", Moment),
@@ -84,7 +84,7 @@ version_tag_table = Table(
     metadata,
     Column("version_id", Key, ForeignKey("version.id"), primary_key=True),
     Column("key", Text, primary_key=True),
-    Column("value", Text, nullable=False),
+    Column("value", Text, nullable=False, info=TAG),
     sqlite_with_rowid=False,
 )
 alias_table = Table(
@@ -113,7 +113,7 @@ suite_table = Table(
     Column("training_days", Integer),
     # NULL if nothing leads past the gate.
     Column("override_hours", Integer),
-    Column("declared_by", Text, nullable=False),
+    Column("declared_by", Text, nullable=False, info=NAME),
     Column("recorded_at", Moment, nullable=False),
     Index("ix_suite_model", "workspace_id", "model", "stage"),
 )
@@ -129,8 +129,8 @@ promotion_table = Table(
     Column("more_suites", Json, nullable=False, server_default="[]"),
     Column("stage", Text, nullable=False),
     Column("state", Text, nullable=False),
-    Column("requested_by", Text, nullable=False),
-    Column("on_behalf_of", Json, nullable=False),
+    Column("requested_by", Text, nullable=False, info=NAME),
+    Column("on_behalf_of", Json, nullable=False, info=WORDS),
     Column("policy", Text),
     Column("reason", Text, nullable=False),
     Column("champion", Integer),
@@ -159,7 +159,7 @@ approval_table = Table(
     metadata,
     Column("id", Key, primary_key=True),
     Column("promotion_id", Key, ForeignKey("promotion.id"), nullable=False),
-    Column("person", Text, nullable=False),
+    Column("person", Text, nullable=False, info=NAME),
     Column("policy", Text),
     Column("decision", Text, nullable=False),
     Column("reason", Text, nullable=False),
@@ -175,7 +175,7 @@ stage_table = Table(
     Column("version_id", Key, ForeignKey("version.id"), nullable=False),
     Column("stage", Text, nullable=False),
     Column("promotion_id", Key, ForeignKey("promotion.id")),
-    Column("by", Text, nullable=False),
+    Column("by", Text, nullable=False, info=NAME),
     Column("recorded_at", Moment, nullable=False),
     Index("ix_stage_change_version_id", "version_id"),
 )
@@ -187,8 +187,8 @@ policy_table = Table(
     Column("name", Text, nullable=False),
     Column("model", Text, nullable=False),
     Column("stage", Text, nullable=False),
-    Column("proposed_by", Text, nullable=False),
-    Column("approved_by", Text),
+    Column("proposed_by", Text, nullable=False, info=NAME),
+    Column("approved_by", Text, info=NAME),
     # The suite that stood when it was approved: a policy speaks for no other.
     Column("suite_digest", Text),
     Column("max_promotions", Integer, nullable=False),
@@ -210,7 +210,7 @@ protected_alias_table = Table(
     Column("workspace_id", Key, ForeignKey("workspace.id"), primary_key=True),
     Column("alias", Text, primary_key=True),
     Column("stage", Text, nullable=False),
-    Column("set_by", Text, nullable=False),
+    Column("set_by", Text, nullable=False, info=NAME),
     Column("recorded_at", Moment, nullable=False),
     sqlite_with_rowid=False,
 )
@@ -235,7 +235,7 @@ field_table = Table(
     Column("type", Text, nullable=False),
     Column("choices", Json, nullable=False),
     Column("required", Boolean, nullable=False),
-    Column("set_by", Text, nullable=False),
+    Column("set_by", Text, nullable=False, info=NAME),
     Column("recorded_at", Moment, nullable=False),
     sqlite_with_rowid=False,
 )
@@ -245,6 +245,6 @@ registration_policy_table = Table(
     metadata,
     Column("workspace_id", Key, ForeignKey("workspace.id"), primary_key=True),
     Column("require", Json, nullable=False),
-    Column("set_by", Text, nullable=False),
+    Column("set_by", Text, nullable=False, info=NAME),
     Column("recorded_at", Moment, nullable=False),
 )

@@ -60,7 +60,7 @@ def refuse_failed(client: Client, event: Event) -> None:
 @on("promotion.rejected", name="retraining.refuse-rejected")
 def refuse_rejected(client: Client, event: Event) -> None:
     """A person said no."""
-    _advance(client, event, "refused", f"{event.actor}: {event.facts['reason']}")
+    _advance(client, event, "refused", f"{event.actor!r}: {event.facts['reason']}")
 
 
 @on("promotion.expired", name="retraining.refuse-expired")

@@ -21,7 +21,7 @@ from sqlalchemy import (
     update,
 )
 
-from mainspring.core.database import Json, Key, Moment, metadata
+from mainspring.core.database import NAME, WORDS, Json, Key, Moment, metadata
 from mainspring.core.errors import NotFound
 from mainspring.retraining.contract import Retraining, RetrainingPolicy
 from mainspring.retraining.policy import ACTIVE
@@ -42,7 +42,7 @@ retraining_policy_table = Table(
     Column("cooldown_days", Double, nullable=False),
     Column("max_attempts", Integer, nullable=False),
     Column("policy", Text),
-    Column("set_by", Text, nullable=False),
+    Column("set_by", Text, nullable=False, info=NAME),
     Column("recorded_at", Moment, nullable=False),
     UniqueConstraint("workspace_id", "model"),
 )
@@ -57,14 +57,14 @@ retraining_table = Table(
     Column("state", Text, nullable=False),
     Column("level", Integer, nullable=False),
     Column("reason", Text, nullable=False),
-    Column("requested_by", Text, nullable=False),
+    Column("requested_by", Text, nullable=False, info=NAME),
     Column("alert", Text),
     Column("alert_at", Moment),
     Column("event_time", Moment, nullable=False),
     Column("run", Text),
     Column("version", Integer),
     Column("promotion", Text),
-    Column("outcome", Text, nullable=False),
+    Column("outcome", Text, nullable=False, info=WORDS),
     Column("recorded_at", Moment, nullable=False),
     Column("finished_at", Moment),
     UniqueConstraint("workspace_id", "public_id"),

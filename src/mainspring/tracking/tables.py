@@ -18,7 +18,7 @@ from sqlalchemy import (
     true,
 )
 
-from mainspring.core.database import Json, Key, Moment, metadata
+from mainspring.core.database import KIND_COLUMN, NAME, TAG, WORDS, Json, Key, Moment, metadata
 
 experiment_table = Table(
     "experiment",
@@ -40,7 +40,7 @@ experiment_tag_table = Table(
     metadata,
     Column("experiment_id", Key, ForeignKey("experiment.id"), primary_key=True),
     Column("key", Text, primary_key=True),
-    Column("value", Text, nullable=False),
+    Column("value", Text, nullable=False, info=TAG),
     sqlite_with_rowid=False,
 )
 run_table = Table(
@@ -53,10 +53,10 @@ run_table = Table(
     Column("parent", Text),
     Column("name", Text, nullable=False),
     Column("status", Text, nullable=False),
-    Column("author", Text, nullable=False),
+    Column("author", Text, nullable=False, info={**NAME, KIND_COLUMN: "author_kind"}),
     Column("author_kind", Text, nullable=False),
     # Whom the client says it works for; nobody checked it.
-    Column("user", Text, nullable=False, server_default=""),
+    Column("user", Text, nullable=False, server_default="", info=NAME),
     Column("attested", Boolean, nullable=False),
     # By the server's clock: opened, finished, heartbeat. By the client's: started, ended.
     Column("opened_at", Moment, nullable=False),
@@ -70,8 +70,8 @@ run_table = Table(
     # From then on it is not there any more: what is left of it goes piece by piece.
     Column("collected_at", Moment),
     Column("config", Json, nullable=False),
-    Column("code", Json, nullable=False),
-    Column("environment", Json, nullable=False),
+    Column("code", Json, nullable=False, info=WORDS),
+    Column("environment", Json, nullable=False, info=WORDS),
     # Configuration and code as its client digested them: equal ones tried the same thing.
     Column("setup", Text),
     UniqueConstraint("workspace_id", "public_id"),
@@ -93,7 +93,7 @@ tag_table = Table(
     metadata,
     Column("run_id", Key, ForeignKey("run.id"), primary_key=True),
     Column("key", Text, primary_key=True),
-    Column("value", Text, nullable=False),
+    Column("value", Text, nullable=False, info=TAG),
     sqlite_with_rowid=False,
 )
 metric_table = Table(
@@ -232,7 +232,7 @@ trained_model_tag_table = Table(
     metadata,
     Column("trained_model_id", Key, ForeignKey("trained_model.id"), primary_key=True),
     Column("key", Text, primary_key=True),
-    Column("value", Text, nullable=False),
+    Column("value", Text, nullable=False, info=TAG),
     sqlite_with_rowid=False,
 )
 trained_model_metric_table = Table(

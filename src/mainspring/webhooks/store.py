@@ -24,7 +24,7 @@ from sqlalchemy import (
 )
 
 from mainspring.core.clock import from_micros, to_micros
-from mainspring.core.database import Json, Key, Moment, metadata
+from mainspring.core.database import NAME, WORDS, Json, Key, Moment, metadata
 from mainspring.core.errors import NotFound
 from mainspring.core.event_log import workspace_table
 from mainspring.webhooks.contract import Attempt, Delivery, Webhook
@@ -42,7 +42,7 @@ webhook_table = Table(
     Column("status", Text, nullable=False),
     # As it was given: signing needs it. No operation, event or log tells it.
     Column("secret", Text),
-    Column("created_by", Text, nullable=False),
+    Column("created_by", Text, nullable=False, info=NAME),
     Column("recorded_at", Moment, nullable=False),
     Column("updated_at", Moment, nullable=False),
     Column("deleted_at", Moment),
@@ -56,7 +56,7 @@ delivery_table = Table(
     Column("public_id", Text, nullable=False, unique=True),
     Column("topic", Text, nullable=False),
     Column("event", Text),
-    Column("body", Text, nullable=False),
+    Column("body", Text, nullable=False, info=WORDS),
     Column("state", Text, nullable=False),
     Column("attempts", Json, nullable=False),
     # When it is sent or, while somebody sends it, when that one is given up; NULL when it is over.

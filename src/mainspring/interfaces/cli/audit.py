@@ -121,7 +121,7 @@ def _compare(workspace: str, known: Witnessed) -> Verified:
 def _rows(client: Client) -> Iterator[Row]:
     after: int | None = 0
     while after is not None:
-        page = client.call(list_events, ListEvents(after=after, limit=PAGE))
+        page = client.call(list_events, ListEvents(after=after, limit=PAGE, as_stored=True))
         yield from map(row_of, page.items)
         after = None if page.next is None else int(page.next)
 

@@ -16,6 +16,7 @@ from mainspring.core.blobs import canonical_json
 from mainspring.core.chain import hashed_text
 from mainspring.core.event import Event, row_of
 from mainspring.core.operation import Client
+from mainspring.core.reference import told
 from mainspring.interfaces.cli.connection import connected
 from mainspring.interfaces.cli.frame import Command, chosen, note
 from mainspring.interfaces.cli.generated import field_options
@@ -24,7 +25,7 @@ from mainspring.interfaces.cli.requests import build
 from mainspring.interfaces.cli.target import target
 
 PAGE = 1000
-PAGED = ("after", "newest", "limit")
+PAGED = ("after", "newest", "limit", "as_stored")
 """What is asked of a page and not of the log."""
 
 
@@ -39,13 +40,14 @@ def export(to: Path, **asked: Any) -> None:
     docs/audit.md tells how to verify the chain from the file alone.
     """
     given = {name: value for name, value in asked.items() if value is not None}
+    request = build(list_events, {**given, "limit": PAGE, "as_stored": True})
     file = None if str(to) == "-" else to
     written: Callable[[Event], bytes] = csv_line if to.suffix.lower() == ".csv" else json_line
     with connected() as connection, target(file) as opened:
         count = 0
         if written is csv_line:
             opened.write(_csv(CSV_COLUMNS))
-        for event in _exported(connection.client, build(list_events, {**given, "limit": PAGE})):
+        for event in _exported(connection.client, request):
             opened.write(written(event))
             count += 1
     if chosen().as_json and file is not None:
@@ -63,21 +65,27 @@ def _exported(client: Client, request: ListEvents) -> Iterator[Event]:
 
 
 def json_line(event: Event) -> bytes:
-    """What the hash covers, as it was hashed, and then the hashes: nobody has to encode it again."""
+    """What the hash covers, as it was hashed, and then the hashes: nobody has to encode it again.
+
+    Last come the names that the references in it stand for now: no hash covers those.
+    """
     after = {
         "previous_hash": event.previous_hash,
         "hash": event.hash,
         "workspace": event.workspace,
         "at": event.recorded_at,
+        "names": event.names,
     }
     return hashed_text(row_of(event))[:-1] + b"," + msgspec.json.encode(after)[1:] + b"\n"
 
 
-CSV_COLUMNS = ("workspace", *(name for name in Event.__struct_fields__ if name != "workspace"))
+_COLUMNS = [name for name in Event.__struct_fields__ if name not in ("workspace", "names")]
+CSV_COLUMNS = ("workspace", *_COLUMNS)
 
 
 def csv_line(event: Event) -> bytes:
-    """A row for people: moments as they are read, facts as JSON."""
+    """A row for people: moments as they are read, facts as JSON, people by the names they have now."""
+    event = told(event, event.names)
     fields = msgspec.to_builtins(event)
     fields["facts"] = canonical_json(event.facts).decode()
     return _csv(fields[name] for name in CSV_COLUMNS)

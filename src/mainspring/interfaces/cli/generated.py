@@ -24,7 +24,7 @@ from mainspring.interfaces.cli.table import VERBS, Noun
 from mainspring.stages import CONTRACTS
 
 REFERENCE = "model_at_version"
-TAKES_AWAY = frozenset({"disable", "stop", "cancel", "revoke", "withdraw", "unalias"})
+TAKES_AWAY = frozenset({"disable", "stop", "cancel", "revoke", "withdraw", "unalias", "erase"})
 """The verbs that are asked about; a DELETE is as well."""
 
 
