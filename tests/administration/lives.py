@@ -49,7 +49,7 @@ UNDONE = {
 WRITTEN: tuple[tuple[str, str, Any], ...] = (
     ("job", "last_error", f"Forbidden: person {NAME!r} needs the permission"),
     ("deployment", "message", f"Blocked: {NAME!r} may not"),
-    ("retraining", "outcome", f"{NAME!r}: not good enough"),
+    ("retraining", "outcome", f"{NAME}: not as good as {NAME!r} said"),
     ("alert", "acknowledged_by", NAME),
     ("group_role", "granted_by", NAME),
     ("promotion", "on_behalf_of", [NAME, "ole"]),

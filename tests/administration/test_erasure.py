@@ -36,7 +36,7 @@ from tests.administration.lives import (
     lived,
     public_id,
 )
-from tests.house import Clients, Clock, local_client, wait_until
+from tests.house import SERVICE, Clients, Clock, local_client, wait_until
 from tests.story import MODEL
 
 
@@ -322,9 +322,13 @@ class TestAfterwards:
 
     def test_a_service_of_the_same_name_keeps_its_runs(self, app: App, clients: Clients) -> None:
         story.open_run(clients.service)
-        again(clients, app, "mainspring")
+        app.token_of("person", SERVICE, "viewer")
 
-        assert "run.author" not in erase(clients.admin, "mainspring").replaced
+        assert "run.author" not in erase(clients.admin, SERVICE).replaced
+
+    def test_nobody_is_called_like_a_service(self, clients: Clients) -> None:
+        with pytest.raises(Conflict, match="is a service's name"):
+            clients.admin.call(administration.add_person, AddPerson(name=SERVICE))
 
 
 class TestAtOnce:

@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import TypeVar
+
 import pytest
 
+from mainspring.app import App
 from mainspring.core.ids import derived_id
+from mainspring.core.operation import FileClient, Operation
+from mainspring.registry import contract as registry
 from mainspring.registry.requirement_contract import SetRequirements, set_requirements
 from mainspring.retraining import contract
 from mainspring.retraining.contract import NameRetraining, RequestRetraining, SetPolicy
@@ -13,8 +19,12 @@ from mainspring.tracking import contract as tracking
 from mainspring.tracking.contract import OpenRun
 from mainspring.tracking.dataset_contract import DatasetRole
 from tests import story
+from tests.administration.lives import NAME, columns_with, erase, hand_over
 from tests.house import Clients
 from tests.story import MODEL
+
+Q = TypeVar("Q")
+R = TypeVar("R")
 
 
 @pytest.fixture
@@ -59,3 +69,32 @@ def test_a_version_whose_run_is_complete_goes_on_to_its_gate(clients: Clients) -
     found = done(clients, trained(clients, "training", "holdout"))
 
     assert (found.state, found.version) == ("validating", 2)
+
+
+class Meanwhile:
+    """A client before whose registration something else happens."""
+
+    def __init__(self, client: FileClient, deed: Callable[[], object]) -> None:
+        self._client, self._deed = client, deed
+        self.upload, self.download = client.upload, client.download
+
+    def call(self, operation: Operation[Q, R], request: Q) -> R:
+        """Perform the operation."""
+        if operation is registry.register_version:
+            self._deed()
+        return self._client.call(operation, request)
+
+
+def test_who_is_erased_while_it_trains_is_not_named_as_who_asked(
+    app: App, clients: Clients
+) -> None:
+    retraining = trained(clients, "training", "holdout")
+    story.declare(clients.admin)
+    hand_over(clients)
+    (event,) = story.events(clients.viewer, kind="retraining.requested")
+
+    train(Meanwhile(clients.service, lambda: erase(clients.admin)), event)
+
+    named = NameRetraining(retraining=retraining)
+    assert clients.viewer.call(contract.show_retraining, named).state == "validating"
+    assert columns_with(app, NAME) == set()

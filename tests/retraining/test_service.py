@@ -340,7 +340,7 @@ def test_a_rejection_refuses_the_retraining(clients: Clients, alert: Alert) -> N
     story.approve(clients.approver, validated(clients).id, "reject")
     follow(clients, "promotion.rejected")
 
-    assert listed(clients)[0].outcome == "paul: looked at it"
+    assert listed(clients)[0].outcome == "'paul': looked at it"
 
 
 def test_an_expiry_refuses_the_retraining(clients: Clients, alert: Alert, clock: Clock) -> None:

@@ -177,6 +177,8 @@ def _changed(column: Column[Any], value: Any, change: Callable[[str], str]) -> A
     try:
         document = msgspec.json.decode(value)
     except msgspec.DecodeError:
-        return with_words(value, change)
+        # Retrainings once told of a rejection as `dora: not good enough`.
+        who, colon, rest = value.partition(": ")
+        return f"{with_words(who, change)}{colon}{with_words(rest, change)}"
     changed = with_words(document, change)
     return value if changed == document else canonical_json(changed).decode()

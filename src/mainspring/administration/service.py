@@ -24,7 +24,7 @@ from mainspring.administration.store import (
 )
 from mainspring.administration.tokens import admit_services
 from mainspring.core.access import PERMISSIONS, new_token, token_hash
-from mainspring.core.errors import Blocked, Forbidden, Invalid, NotFound
+from mainspring.core.errors import Blocked, Conflict, Forbidden, Invalid, NotFound
 from mainspring.core.ids import new_id
 from mainspring.core.operation import Done, Request
 from mainspring.core.reference import is_erased_name
@@ -79,6 +79,12 @@ def add_person(work: Work, request: contract.AddPerson) -> Person:
             f"{request.name!r} is what an erased person is called", field="name", fix="another name"
         )
     store = _store(work)
+    if store.is_service(request.name):
+        raise Conflict(
+            f"{request.name!r} is a service's name: what it did would be taken for the person's",
+            field="name",
+            fix="another name",
+        )
     key = store.add_principal("person", request.name, work.now)
     for role in request.roles:
         store.grant(key, role, work.actor.name, work.now)

@@ -90,6 +90,13 @@ class AdministrationStore:
             raise NotFound(f"no {kind} named {name!r}", field="name")
         return int(key)
 
+    def is_service(self, name: str) -> bool:
+        """Whether a service is called so."""
+        here = (principal_table.c.kind == "service") & (principal_table.c.name == name)
+        return (
+            self._connection.execute(select(principal_table.c.id).where(here)).first() is not None
+        )
+
     def add_principal(self, kind: str, name: str, now: dt.datetime) -> int:
         """A new person or service."""
         known = self._connection.execute(

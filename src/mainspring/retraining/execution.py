@@ -67,9 +67,16 @@ def train(client: FileClient, event: Event) -> None:
         return
     _advance(client, retraining, state="validating", version=version)
     named = NameRetraining(retraining=retraining.id)
-    if client.call(contract.show_retraining, named).state != "validating":
+    now = client.call(contract.show_retraining, named)
+    if now.state != "validating":
         return  # somebody cancelled it meanwhile
-    _ask(client, retraining, policy, version)
+    _ask(client, now, _called_now(client, policy), version)
+
+
+def _called_now(client: FileClient, policy: RetrainingPolicy) -> RetrainingPolicy:
+    """The policy that was trained by, with the name that who set it has now: a training takes long."""
+    now = client.call(contract.show_policy, NameModel(model=policy.model))
+    return now if now.recorded_at == policy.recorded_at else policy
 
 
 def _ask(
