@@ -221,7 +221,7 @@ declared_stage_table = Table(
     Column("workspace_id", Key, ForeignKey("workspace.id"), primary_key=True),
     Column("name", Text, primary_key=True),
     Column("description", Text, nullable=False),
-    Column("set_by", Text, nullable=False),
+    Column("set_by", Text, nullable=False, info=NAME),
     Column("recorded_at", Moment, nullable=False),
     sqlite_with_rowid=False,
 )
