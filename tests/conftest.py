@@ -255,7 +255,7 @@ def sign_in(app: App, transport: str, request: pytest.FixtureRequest) -> Iterato
 @pytest.fixture
 def clients(sign_in: SignIn, tokens: dict[str, str]) -> Clients:
     """A client for each of the people and for Mainspring's own service."""
-    return Clients(lambda name: sign_in(tokens[name]))
+    return Clients(lambda name: sign_in(tokens[name]), sign_in)
 
 
 @pytest.fixture

@@ -53,8 +53,18 @@ class Clock:
 class Clients:
     """One client for each person, all over the same transport, made when first asked for."""
 
-    def __init__(self, make: Callable[[str], FileClient]) -> None:
+    def __init__(
+        self,
+        make: Callable[[str], FileClient],
+        sign_in: Callable[[str], FileClient] | None = None,
+    ) -> None:
         self._make = make
+        self._sign_in = sign_in
+
+    def signed_in(self, token: str) -> FileClient:
+        """The client of whoever the token proves."""
+        assert self._sign_in is not None
+        return self._sign_in(token)
 
     @cached_property
     def admin(self) -> FileClient:
@@ -132,13 +142,13 @@ class Front:
         self._recorder.start()
         return self._recorder
 
-    def show(self, app: App) -> str:
-        """Serve the application; answers where."""
+    def show(self, app: App, hosts: frozenset[str] = frozenset()) -> str:
+        """Serve the application, under some names alone if there are any; answers where."""
         served = Served(
             perform=app.run,
             blobs=app.blobs,
             health=lambda: {"status": "ok"},
-            hosts=frozenset(),
+            hosts=hosts,
             sign_in=app.sign_in.prove,
             record=self._group_commit(app).record,
         )

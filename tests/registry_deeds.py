@@ -25,7 +25,8 @@ from mainspring.registry.record import CheckSpec
 from mainspring.registry.requirement_contract import SetRequirements, set_requirements
 from mainspring.webhooks import contract as webhooks
 from mainspring.webhooks.contract import CreateWebhook, GiveUp, NameWebhook, UpdateWebhook
-from tests.house import SERVICE
+from tests.account_deeds import ROBOT
+from tests.accounts import token_by
 from tests.registry.catalog import add, create
 from tests.story import MODEL, PARAMETERS, ask, say, version
 
@@ -103,11 +104,12 @@ def _vouched(world: Any) -> None:
     """A service account that the suite names approves."""
     people = world.clients
     checks = [CheckSpec(name="performance", parameters=PARAMETERS["performance"])]
-    suite = DeclareSuite(model=MODEL, checks=checks, services=[SERVICE])
+    suite = DeclareSuite(model=MODEL, checks=checks, services=[ROBOT])
     people.admin.call(declare_suite, suite)
     promotion = ask(people.developer, version(people.developer).number)
     say(people.service, promotion.id)
-    people.service.call(vouch, Vouch(promotion=promotion.id, reason="the scan is clean"))
+    robot = people.signed_in(token_by(people.admin, ROBOT).token)
+    robot.call(vouch, Vouch(promotion=promotion.id, reason="the scan is clean"))
 
 
 DEEDS: dict[str, Callable[[Any], object]] = {

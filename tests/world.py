@@ -52,7 +52,15 @@ from mainspring.retraining.contract import (
 )
 from mainspring.tracking import contract as tracking
 from mainspring.tracking.contract import FinishRun, LogRun, NameRun, Point, UpdateRun
-from tests import group_deeds, registry_deeds, story, tracking_deeds, watch
+from tests import (
+    account_deeds,
+    group_deeds,
+    registry_deeds,
+    session_deeds,
+    story,
+    tracking_deeds,
+    watch,
+)
 from tests.house import Clients, Clock, local_client
 from tests.story import MODEL
 
@@ -83,7 +91,7 @@ class World:
             "reference": ALIAS, "promotion": self.promotion, "deployment": MODEL,
             "name": watch.RUNBOOK, "alert": self.alert, "incident": self.incident,
             "retraining": self.retraining, "digest": self.digest, "webhook": self.webhook,
-            "alias": ALIAS,
+            "alias": ALIAS, "account": account_deeds.ROBOT,
             "experiment": self.experiment, "experiments": [self.experiment],
             "place": f"runs/{self.run}", "path": "kept", "setup": tracking_deeds.SETUP,
             "dataset": "training", "left": "training", "right": "holdout", "other": 2,
@@ -103,6 +111,7 @@ def built(clients: Clients, clock: Clock) -> World:
     number = story.register(developer, trained)
     developer.call(registry.set_alias, SetAlias(model=MODEL, alias=ALIAS, version=1))
     group_deeds.prepared(clients.admin)
+    account_deeds.prepared(clients.admin)
     label = Label(request_id="a", value=1.0, event_time=watch.FIRST_DAY)
     developer.call(monitoring.record_labels, RecordLabels(deployment=MODEL, labels=[label]))
     developer.call(registry.propose_policy, ProposePolicy(name=POLICY, model=MODEL))
@@ -133,7 +142,10 @@ def built(clients: Clients, clock: Clock) -> World:
 
 def in_workspace(app: App, tokens: dict[str, str], workspace: str) -> Clients:
     """The people of the house, in a workspace."""
-    return Clients(lambda name: local_client(app, tokens[name], workspace))
+    return Clients(
+        lambda name: local_client(app, tokens[name], workspace),
+        lambda token: local_client(app, token, workspace),
+    )
 
 
 def _waiting(world: World) -> str:
@@ -223,6 +235,8 @@ DRIVE: dict[str, Callable[[World], object]] = {
     **tracking_deeds.DEEDS,
     **registry_deeds.DEEDS,
     **group_deeds.DEEDS,
+    **account_deeds.DEEDS,
+    **session_deeds.DEEDS,
     "workspaces.create": _call(
         "admin", administration.create_workspace, lambda _: CreateWorkspace(name="another")
     ),

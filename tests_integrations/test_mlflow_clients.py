@@ -1,8 +1,8 @@
 """MLflow's own client, unmodified, against a real `mainspring up`: each flow a process of its own.
 
 The flows are pytest files for the environment that has MLflow; they assert from the client's side what
-a user of MLflow relies on, and all but `refusals`, `required` and `webhooks` hold for MLflow's own
-server too.
+a user of MLflow relies on, and all but `refusals`, `required`, `signing_in` and `webhooks` hold for
+MLflow's own server too.
 """
 
 from __future__ import annotations
@@ -23,7 +23,8 @@ pytestmark = pytest.mark.timeout(900)  # the environment is made within the firs
 FLOWS = ROOT / "tests_integrations" / "mlflow_flows"
 NOT_OF_THE_HOUSE = {"__init__", "client_side", "required"}
 EVERY_FLOW = sorted({path.stem for path in FLOWS.glob("*.py")} - NOT_OF_THE_HOUSE)
-GUARDED = "guarded"
+GUARDED, ROOM = "guarded", "room"
+PASSWORD = "correct horse battery"
 SUITE = ["--model", GUARDED, "--checks", '[{"name": "data"}]', "--approvals", "1"]
 
 
@@ -68,6 +69,8 @@ class House:
             "FLOW_URL": self.url,
             "FLOW_VIEWER": self.viewer,
             "FLOW_GUARDED": GUARDED,
+            "FLOW_PASSWORD": PASSWORD,
+            "FLOW_ROOM": ROOM,
         }
 
 
@@ -80,6 +83,11 @@ def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
         run(mainspring, "people", "add", "--name", "vera", "--roles", "viewer", "--home", home)
         made = run(mainspring, "tokens", "create", "--owner", "vera", "--json", "--home", home)
         run(mainspring, "suite", "declare", *SUITE, "--home", home)
+        words = ("people", "set-password", "vera", "--home", home)
+        run(mainspring, *words, input=f"{PASSWORD}\n")
+        run(mainspring, "workspaces", "create", "--name", ROOM, "--home", home)
+        words = ("roles", "grant", "--person", "vera", "--role", "developer", "--home", home)
+        run(mainspring, *words, "--workspace", ROOM)
         yield House(url, json.loads(made)["token"])
 
 

@@ -18,6 +18,7 @@ from mainspring.administration.actor_store import find_actor
 from mainspring.administration.answers import store_answer, stored_answer
 from mainspring.administration.contract import NameBlob, RecordBlob
 from mainspring.administration.furnishing import furnish
+from mainspring.administration.session_store import touch_sessions
 from mainspring.administration.sign_in import SignIn
 from mainspring.administration.store import (
     AdministrationStore,
@@ -26,7 +27,14 @@ from mainspring.administration.store import (
 )
 from mainspring.administration.tokens import touch_tokens
 from mainspring.core import event_log
-from mainspring.core.access import Actor, Caller, looks_like_token, new_token, token_hash
+from mainspring.core.access import (
+    OUR_SERVICES,
+    Actor,
+    Caller,
+    looks_like_token,
+    new_token,
+    token_hash,
+)
 from mainspring.core.blobs import BlobStore, LocalBlobs, canonical_json, chunks_of, digest_of
 from mainspring.core.chain import GENESIS
 from mainspring.core.checkpoint import Checkpoints
@@ -54,11 +62,11 @@ R = TypeVar("R")
 
 OPERATIONS = stages.operations()
 PEOPLES_TABLES = (
-    "principal", "token", "password", "role_grant", "person_group", "group_member", "group_role",
-    "denial",
+    "principal", "ownership", "token", "password", "session",
+    "role_grant", "person_group", "group_member", "group_role", "denial",
 )  # fmt: skip
-SERVICE = "mainspring"
-"""The service that reactions act as."""
+SERVICE, TRAINER = OUR_SERVICES
+"""The service that reactions act as, and the one that trainings do: it may do less."""
 
 
 class App:
@@ -74,6 +82,7 @@ class App:
         self.checkpoints = Checkpoints(settings.home.absolute(), settings.audit_folder)
         self.sign_in = SignIn(self.database)
         self._used: dict[str, dt.datetime] = {}
+        self._used_sessions: dict[str, dt.datetime] = {}
         self.listeners: list[threading.Event] = []
         """Set after each commit that added jobs."""
 
@@ -183,11 +192,13 @@ class App:
             listener.set()
 
     def note_used_tokens(self) -> None:
-        """Write down when tokens were last used: once in a while, and not with every request."""
+        """Write down when tokens and sessions were last used: once in a while, not with every request."""
         used, self._used = self._used, {}
-        if used:
+        sessions, self._used_sessions = self._used_sessions, {}
+        if used or sessions:
             with self.database.write() as connection:
                 touch_tokens(connection, dict(list(used.items())))
+                touch_sessions(connection, dict(list(sessions.items())))
 
     def _work(
         self, connection: Connection, operation: Operation[Any, Any], request: Any, caller: Caller
@@ -199,6 +210,8 @@ class App:
         check_names(actor, operation, request)
         if actor.token is not None:
             self._used[actor.token] = self._now()
+        if actor.session is not None:
+            self._used_sessions[actor.session] = self._now()
         return Work(
             connection=connection,
             actor=actor,
@@ -327,7 +340,7 @@ def workspace_key(connection: Connection, name: str) -> int:
 
 def _identify(connection: Connection, caller: Caller, now: dt.datetime) -> tuple[Actor, int]:
     found = None
-    if caller.proof or looks_like_token(caller.token):
+    if caller.session or caller.proof or looks_like_token(caller.token):
         found = find_actor(connection, caller, now)
     if found is None:
         raise Unauthenticated(

@@ -23,7 +23,7 @@ from mainspring.administration import contract as administration
 from mainspring.administration.actor_store import has_administrator
 from mainspring.administration.store import pending_jobs, workspaces
 from mainspring.administration.tokens import retire_tokens
-from mainspring.app import OPERATIONS, SERVICE, App, LocalClient
+from mainspring.app import OPERATIONS, SERVICE, TRAINER, App, LocalClient
 from mainspring.core import jobs
 from mainspring.core.access import token_hash
 from mainspring.core.clock import utc_now
@@ -52,8 +52,6 @@ UPKEEP_S = 5.0
 UP_PATIENCE_S = 5.0
 """A script may be in the middle of a call on the home; it lets go after each."""
 OTHER_PORT = "take another: mainspring up --port PORT"
-TRAINER = "trainer"
-"""The service that trainings act as: it may do less than the one that reactions act as."""
 DRAIN_S = 10
 UPKEEP = (
     tracking.sweep_runs,

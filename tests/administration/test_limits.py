@@ -141,7 +141,8 @@ def refusal(client: FileClient, operation: Operation[Any, Any], request: Any) ->
 
 
 def test_only_lists_of_names_are_filtered() -> None:
-    assert {one.name for one in OPERATIONS.values() if one.filtered} == FILTERED
+    served = [one for one in OPERATIONS.values() if not one.inside]
+    assert {one.name for one in served if one.filtered} == FILTERED
     assert all(OPERATIONS[name].reads for name in FILTERED)
 
 

@@ -30,7 +30,7 @@ EVERY = pytest.mark.parametrize("operation", READING, ids=lambda operation: oper
 NAMES_NOTHING = {
     "whoami.show": "tells of the caller",
     "people.list": "people are the same in all workspaces, their roles are not",
-    "tokens.list": "tokens are made for people",
+    "service-accounts.list": "accounts are the same in all workspaces, their roles are not",
     "events.verify": "tells a count",
     "labels.count": "tells a count",
     "labels.columns": "as labels.list",
@@ -75,6 +75,7 @@ NAMES_NOTHING = {
 ABOUT_ITSELF = {
     "whoami.show",
     "people.list",
+    "service-accounts.list",
     "events.list",
     "events.verify",
     "requirements.show",

@@ -99,8 +99,9 @@ def test_a_noun_without_a_verb_lists_its_verbs(mainspring: Mainspring) -> None:
 def test_piped_lists_are_tab_separated_under_their_names(mainspring: Mainspring) -> None:
     said = mainspring("people", "list")
 
-    assert said.lines[0] == ["name", "roles", "disabled", "recorded_at"]
-    assert said.lines[1][:3] == ["ada", '["admin"]', "false"]
+    assert said.lines[0] == ["name", "roles", "groups", "denied", "disabled", "recorded_at"]
+    assert said.lines[1][:2] == ["ada", '["admin"]']
+    assert said.lines[1][4] == "false"
 
 
 def test_json_is_what_the_api_answers(mainspring: Mainspring, clients: Clients) -> None:

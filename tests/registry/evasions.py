@@ -93,6 +93,7 @@ def stopped_by(remove: Callable[[Patch], None]) -> Callable[[Callable[[Scene], N
 def nobody_is_a_party(patch: Patch) -> None:
     for place in (desk, promotion_service, policy_service):
         patch.setattr(place, "four_eyes", lambda *_: [])
+    patch.setattr(desk.Desk, "parties", lambda *_: set())
 
 
 @stopped_by(nobody_is_a_party)

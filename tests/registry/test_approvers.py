@@ -8,11 +8,11 @@ import pytest
 
 from mainspring.administration import contract as administration
 from mainspring.administration import group_contract as groups
+from mainspring.administration.account_contract import NameServiceAccount, disable_account
 from mainspring.administration.contract import GrantRole, NamePerson
 from mainspring.administration.group_contract import CreateGroup, GroupMember
-from mainspring.app import App
 from mainspring.core.errors import Blocked, Conflict, Forbidden, Invalid
-from mainspring.core.operation import Client
+from mainspring.core.operation import Client, FileClient
 from mainspring.registry import contract
 from mainspring.registry.contract import (
     NamePromotion,
@@ -20,9 +20,9 @@ from mainspring.registry.contract import (
     Promotion,
     Vouch,
 )
-from mainspring.registry.record import CheckSpec
 from tests import story
-from tests.house import Clients, local_client
+from tests.accounts import add, token_by
+from tests.house import Clients
 from tests.registry.test_gates import waiting
 from tests.story import MODEL
 
@@ -99,42 +99,77 @@ def vouch(client: Client, promotion: Promotion) -> Promotion:
     return client.call(contract.vouch, Vouch(promotion=promotion.id, reason="the scan is clean"))
 
 
-def test_a_service_account_vouches_where_the_suite_names_it(app: App, clients: Clients) -> None:
-    scanner = local_client(app, app.token_of("service", "scanner", "developer"))
-    other = local_client(app, app.token_of("service", "other", "developer"))
-    request = contract.DeclareSuite(
-        model=MODEL,
-        checks=[CheckSpec(name="performance", parameters=story.PARAMETERS["performance"])],
-        approvals=2,
-        services=["scanner"],
-    )
-    clients.admin.call(contract.declare_suite, request)
-    promotion = story.ask(clients.developer, story.version(clients.developer).number)
-    with pytest.raises(Conflict, match="still running"):
-        vouch(scanner, promotion)
-    story.say(clients.service, promotion.id)
+def robot(clients: Clients, name: str, owner: str) -> FileClient:
+    """A service account of somebody, and its client."""
+    add(clients, name, owner)
+    owners = {"ada": clients.admin, "dora": clients.developer, "paul": clients.approver}
+    return clients.signed_in(token_by(owners[owner], name).token)
+
+
+def checked(clients: Clients, *services: str, approvals: int = 1, asker: Client) -> Promotion:
+    """A promotion whose checks have passed, of a suite that names service accounts."""
+    demands = {"approvals": approvals, "services": list(services)}
+    story.declare(clients.admin, **demands)  # type: ignore[arg-type]
+    promotion = story.ask(asker, story.version(clients.developer).number)
+    return story.say(clients.service, promotion.id)
+
+
+def test_a_service_account_vouches_where_the_suite_names_it(clients: Clients) -> None:
+    scanner, other = robot(clients, "scanner", "ada"), robot(clients, "other", "ada")
+    promotion = checked(clients, "scanner", approvals=2, asker=clients.developer)
 
     with pytest.raises(Blocked, match="no service account that the suite lets approve: scanner"):
         vouch(other, promotion)
     with pytest.raises(Blocked, match="no service account"):
         vouch(clients.developer, promotion)
+    with pytest.raises(Forbidden):
+        story.approve(scanner, promotion.id)
     assert vouch(scanner, promotion).missing == ["1 of 2 approvals given"]
     assert story.approve(clients.approver, promotion.id).state == "promoted"
 
 
-def test_a_service_account_does_not_vouch_for_its_own_work(app: App, clients: Clients) -> None:
-    scanner = local_client(app, app.token_of("service", "scanner", "developer"))
-    request = contract.DeclareSuite(
-        model=MODEL,
-        checks=[CheckSpec(name="performance", parameters=story.PARAMETERS["performance"])],
-        services=["scanner"],
-    )
-    clients.admin.call(contract.declare_suite, request)
-    promotion = story.ask(scanner, story.version(clients.developer).number)
-    story.say(clients.service, promotion.id)
+def test_it_waits_for_the_checks(clients: Clients) -> None:
+    scanner = robot(clients, "scanner", "ada")
+    story.declare(clients.admin, services=["scanner"])
+    promotion = story.ask(clients.developer, story.version(clients.developer).number)
+
+    with pytest.raises(Conflict, match="still running"):
+        vouch(scanner, promotion)
+
+
+def test_it_does_not_vouch_for_its_own_work_or_its_owners(clients: Clients) -> None:
+    scanner, doras = robot(clients, "scanner", "ada"), robot(clients, "doras", "dora")
+    promotion = checked(clients, "scanner", "doras", asker=scanner)
 
     with pytest.raises(Blocked, match="'scanner' took part"):
         vouch(scanner, promotion)
+    with pytest.raises(Blocked, match="'doras' answers to 'dora', who took part"):
+        vouch(doras, promotion)
+
+
+def test_a_person_does_not_count_twice_by_a_robot(clients: Clients) -> None:
+    mine, other = robot(clients, "mine", "paul"), robot(clients, "other", "paul")
+    promotion = checked(clients, "mine", "other", approvals=2, asker=clients.developer)
+
+    assert vouch(mine, promotion).missing == ["1 of 2 approvals given"]
+    assert vouch(other, promotion).missing == ["1 of 2 approvals given"]
+    assert story.approve(clients.approver, promotion.id).missing == ["1 of 2 approvals given"]
+    assert story.approve(clients.second_approver, promotion.id).state == "promoted"
+
+
+def test_a_service_account_that_was_disabled_since_does_not_count(clients: Clients) -> None:
+    scanner = robot(clients, "scanner", "ada")
+    promotion = checked(clients, "scanner", approvals=2, asker=clients.developer)
+    vouch(scanner, promotion)
+    clients.admin.call(disable_account, NameServiceAccount(account="scanner"))
+
+    assert story.approve(clients.approver, promotion.id).missing == ["1 of 2 approvals given"]
+
+
+@pytest.mark.parametrize("name", ["mainspring", "nobody", "paul"])
+def test_only_service_accounts_are_named(clients: Clients, name: str) -> None:
+    with pytest.raises(Invalid, match=f"no service account is called '{name}'"):
+        story.declare(clients.admin, services=[name])
 
 
 def grant(client: Client, person: str, role: str) -> None:

@@ -29,9 +29,10 @@ from mainspring.administration.tables import (
     group_table,
     password_table,
     principal_table,
+    session_table,
     token_table,
 )
-from mainspring.core.access import Actor, Caller, permitted, token_hash
+from mainspring.core.access import Actor, Caller, account_permitted, permitted, token_hash
 from mainspring.core.clock import to_micros
 from mainspring.core.event_log import workspace_table
 from mainspring.core.name_patterns import Patterns
@@ -40,6 +41,9 @@ from mainspring.core.settings import DEFAULT_WORKSPACE
 
 _P, _T = principal_table.c, token_table.c
 _MEMBER = group_member_table.c
+_OWNER = principal_table.alias("owner")
+_ENABLED = _P.disabled_at.is_(None) & _OWNER.c.disabled_at.is_(None)
+"""Whoever answers for a service account is asked with it: when they are out, it is."""
 
 
 class _all(FunctionElement[str]):  # noqa: N801
@@ -84,11 +88,12 @@ def _rights(workspace: Any) -> list[Any]:
     return [text.correlate(principal_table, workspace_table).scalar_subquery() for text in texts]
 
 
-def _permissions(texts: Iterable[str | None]) -> frozenset[str]:
+def _permissions(texts: Iterable[str | None], owner: str | None) -> frozenset[str]:
     own, groups, denied, denied_groups = (
         frozenset(text.split(",")) if text else frozenset() for text in texts
     )
-    return permitted(own | groups, denied | denied_groups)
+    allowed = permitted if owner is None else account_permitted
+    return allowed(own | groups, denied | denied_groups)
 
 
 def _reaches(workspace: Any, made_in: ColumnElement[int]) -> ColumnElement[bool]:
@@ -106,12 +111,13 @@ def _actor(credential: Any, *limits: Any) -> Select[Any]:
     """The owner of a credential with the rights in a workspace that it reaches."""
     return (
         select(
-            _P.id, _P.public_id, _P.kind, _P.name,
+            _P.id, _P.public_id, _P.kind, _P.name, _OWNER.c.name.label("owner"),
             workspace_table.c.id.label("workspace_id"), workspace_table.c.erasures, *limits,
             *_rights(workspace_table.c.id),
         )
         .select_from(credential)
         .join(principal_table, _P.id == credential.c.principal_id)
+        .outerjoin(_OWNER, _OWNER.c.id == _P.owner_id)
         .outerjoin(
             workspace_table,
             and_(
@@ -119,19 +125,20 @@ def _actor(credential: Any, *limits: Any) -> Select[Any]:
                 _reaches(workspace_table.c.id, credential.c.workspace_id),
             ),
         )
-        .where(_P.disabled_at.is_(None))
+        .where(_ENABLED)
     )  # fmt: skip
 
 
+_S, _PASSWORD = session_table.c, password_table.c
 _BY_TOKEN = Prepared(
-    _actor(token_table, _T.public_id, _T.verbs, _T.models, _T.expires_at).where(
+    _actor(token_table, _T.public_id, _T.verbs, _T.models, _T.expires_at, null()).where(
         _T.hash == bindparam("hash"), _T.revoked_at.is_(None)
     ),
     "workspace",
     "hash",
 )
 _BY_PASSWORD = Prepared(
-    _actor(password_table, null(), null(), null(), null()).where(
+    _actor(password_table, null(), null(), null(), null(), null()).where(
         _P.kind == "person",
         _P.name == bindparam("person"),
         password_table.c.proof == bindparam("proof"),
@@ -140,27 +147,52 @@ _BY_PASSWORD = Prepared(
     "person",
     "proof",
 )
+_BY_SESSION = Prepared(
+    _actor(session_table, _T.public_id, _T.verbs, _T.models, _T.expires_at, _S.public_id)
+    .outerjoin(token_table, _T.id == _S.token_id)
+    .outerjoin(password_table, _PASSWORD.principal_id == _P.id)
+    .where(
+        _S.hash == bindparam("hash"),
+        _S.expires_at > bindparam("now"),
+        _S.idle_until > bindparam("now"),
+        _T.revoked_at.is_(None),
+        _PASSWORD.proof.is_not_distinct_from(_S.proof),
+        _P.kind == "person",
+    ),
+    "workspace",
+    "hash",
+    "now",
+)
 
 
 def find_actor(
     connection: Connection, caller: Caller, now: dt.datetime
 ) -> tuple[Actor, int | None] | None:
-    """Whom the caller's token or password proves, and the workspace's key if it is one of theirs."""
-    if caller.proof:
+    """Whom the caller's credential proves, and the workspace's key if it is one of theirs."""
+    if caller.session:
+        digest = token_hash(caller.session)
+        row = _BY_SESSION.row(connection, caller.workspace, digest, to_micros(now))
+    elif caller.proof:
         row = _BY_PASSWORD.row(connection, caller.workspace, caller.person, caller.proof)
     else:
         row = _BY_TOKEN.row(connection, caller.workspace, token_hash(caller.token))
     if row is None:
         return None
-    key, public_id, kind, name, workspace_id, erasures, token, verbs, models, expires, *texts = row
+    (
+        key, public_id, kind, name, owner, workspace_id, erasures, token, verbs, models, expires,
+        session, *texts,
+    ) = row  # fmt: skip
     if expires is not None and expires <= to_micros(now):
         return None
     actor = Actor(
         kind=kind,
         key=key,
         name=name,
-        permissions=_permissions(texts),
+        permissions=_permissions(texts, owner),
         token=token,
+        session=session,
+        proof=caller.proof or None,
+        owner=owner,
         scopes=None if verbs is None else frozenset(msgspec.json.decode(verbs)),
         models=None if models is None else tuple(msgspec.json.decode(models)),
         public_id=public_id,
@@ -172,20 +204,22 @@ def find_actor(
 def predictors(connection: Connection, workspace_id: int, now: dt.datetime) -> dict[str, Patterns]:
     """The hashes of the tokens that may ask for predictions in the workspace, and of what."""
     rows = connection.execute(
-        select(_T.hash, _T.verbs, _T.models, *_rights(workspace_table.c.id))
+        select(_T.hash, _T.verbs, _T.models, _OWNER.c.name, *_rights(workspace_table.c.id))
         .join(principal_table, _P.id == _T.principal_id)
+        .outerjoin(_OWNER, _OWNER.c.id == _P.owner_id)
         .join(workspace_table, workspace_table.c.id == workspace_id)
         .where(
             _T.revoked_at.is_(None),
             or_(_T.expires_at.is_(None), _T.expires_at > now),
-            _P.disabled_at.is_(None),
+            _ENABLED,
             _reaches(workspace_table.c.id, _T.workspace_id),
         )
     ).all()
     return {
         row.hash: None if row.models is None else tuple(row.models)
         for row in rows
-        if "predict" in _permissions(row[3:]) and (row.verbs is None or "predict" in row.verbs)
+        if "predict" in _permissions(row[4:], row[3])
+        and (row.verbs is None or "predict" in row.verbs)
     }
 
 
@@ -196,7 +230,7 @@ def entitled(connection: Connection, workspace_id: int, verb: str, names: set[st
         .join(workspace_table, workspace_table.c.id == workspace_id)
         .where(_P.kind == "person", _P.name.in_(names), _P.disabled_at.is_(None))
     )
-    return {row.name for row in rows if verb in _permissions(row[1:])}
+    return {row.name for row in rows if verb in _permissions(row[1:], None)}
 
 
 class Held(NamedTuple):

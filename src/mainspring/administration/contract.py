@@ -28,6 +28,11 @@ class Person(msgspec.Struct, frozen=True, kw_only=True):
 
     name: str
     roles: list[str]
+    """Their own; those of their groups come on top."""
+    groups: dict[str, list[str]] = {}
+    """The groups that they are in here, each with the roles that it gives them."""
+    denied: list[str] = []
+    """Verbs that they or their groups are denied, whatever gives them."""
     disabled: bool
     recorded_at: dt.datetime
 

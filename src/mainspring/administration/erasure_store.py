@@ -29,6 +29,7 @@ from mainspring.administration.tables import (
     password_table,
     principal_table,
     request_table,
+    session_table,
     token_table,
 )
 from mainspring.core import event_log
@@ -37,7 +38,15 @@ from mainspring.core.database import KIND_COLUMN, PEOPLE, Json, metadata
 from mainspring.core.event_log import event_table, workspace_table
 from mainspring.core.reference import FIRST_BY_REFERENCE, erased_name, with_words
 
-OWN = (token_table, password_table, grant_table, group_member_table, denial_table, request_table)
+OWN = (
+    session_table,
+    token_table,
+    password_table,
+    grant_table,
+    group_member_table,
+    denial_table,
+    request_table,
+)
 """What a person has, and nobody has once they are erased."""
 USER_TAG = "mlflow.user"
 """The tag in which MLflow's clients say who they work for."""

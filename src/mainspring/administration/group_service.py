@@ -24,8 +24,8 @@ def _store(work: Work) -> GroupStore:
     return GroupStore(work.connection, work.workspace_id)
 
 
-def _person(work: Work, name: str) -> int:
-    return AdministrationStore(work.connection, work.workspace_id).principal_key("person", name)
+def _holder(work: Work, name: str) -> tuple[int, str]:
+    return AdministrationStore(work.connection, work.workspace_id).holder(name)
 
 
 @performs(contract.create_group)
@@ -134,7 +134,7 @@ def _member(work: Work, request: contract.GroupMember) -> dict[str, Any]:
     return {
         "workspace_id": work.workspace_id,
         "group_id": _store(work).key(request.group),
-        "principal_id": _person(work, request.person),
+        "principal_id": _holder(work, request.person)[0],
     }
 
 
@@ -147,7 +147,8 @@ def _denied(work: Work, request: contract.Deny) -> tuple[tuple[str, str], dict[s
         "verb": request.verb,
     }
     if request.person is not None and request.group is None:
-        return ("person", request.person), {**row, "principal_id": _person(work, request.person)}
+        key, kind = _holder(work, request.person)
+        return (kind, request.person), {**row, "principal_id": key}
     if request.group is not None and request.person is None:
         return ("group", request.group), {**row, "group_id": _store(work).key(request.group)}
     raise Invalid("wanted a person or a group, one of them", field="person")

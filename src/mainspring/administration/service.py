@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime as dt
-from typing import Any
 
 from mainspring.administration import contract
 from mainspring.administration.answers import forget_answers
@@ -16,16 +15,15 @@ from mainspring.administration.contract import (
     Token,
     Workspace,
 )
-from mainspring.administration.roles import known_role, known_verb
+from mainspring.administration.roles import account_role, known_role
 from mainspring.administration.store import (
     AdministrationStore,
     add_workspace,
     workspaces,
 )
+from mainspring.administration.token_service import make_token
 from mainspring.administration.tokens import admit_services
-from mainspring.core.access import PERMISSIONS, new_token, token_hash
-from mainspring.core.errors import Blocked, Conflict, Forbidden, Invalid, NotFound
-from mainspring.core.ids import new_id
+from mainspring.core.errors import Blocked, Conflict, Invalid, NotFound
 from mainspring.core.operation import Done, Request
 from mainspring.core.reference import is_erased_name
 from mainspring.core.settings import DEFAULT_WORKSPACE
@@ -122,9 +120,11 @@ def grant_role(work: Work, request: contract.GrantRole) -> Person:
     """Give the role."""
     known_role(request.role)
     store = _store(work)
-    key = store.principal_key("person", request.person)
+    key, kind = store.holder(request.person)
+    if kind == "service":
+        account_role(request.role)
     if store.grant(key, request.role, work.actor.name, work.now):
-        work.announce("role.granted", ("person", request.person), role=request.role)
+        work.announce("role.granted", (kind, request.person), role=request.role)
     return store.person(request.person)
 
 
@@ -132,41 +132,19 @@ def grant_role(work: Work, request: contract.GrantRole) -> Person:
 def revoke_role(work: Work, request: contract.GrantRole) -> Person:
     """Take the role."""
     store = _store(work)
-    key = store.principal_key("person", request.person)
+    key, kind = store.holder(request.person)
     if not store.revoke(key, request.role):
         raise NotFound(f"{request.person!r} does not have the role {request.role!r}", field="role")
-    work.announce("role.revoked", ("person", request.person), role=request.role)
+    work.announce("role.revoked", (kind, request.person), role=request.role)
     return store.person(request.person)
 
 
 @performs(contract.create_token)
 def create_token(work: Work, request: contract.CreateToken) -> NewToken:
     """Make a token that can do at most what its owner may."""
-    for verb in request.verbs or ():
-        known_verb(verb)
-    scopes = work.actor.scopes
-    if scopes is not None and not set(request.verbs or PERMISSIONS) <= scopes:
-        raise Forbidden(
-            "a token that is limited makes no token that may do more",
-            fix=f"limit it to some of: {', '.join(sorted(scopes))}",
-        )
     store = _store(work)
-    public_id = new_id()
-    secret = new_token(public_id)
-    store.add_token(
-        {
-            "public_id": public_id,
-            "principal_id": store.principal_key("person", request.owner),
-            "hash": token_hash(secret),
-            "verbs": request.verbs,
-            "models": request.models,
-            "expires_at": work.now + dt.timedelta(days=request.days) if request.days else None,
-            "recorded_at": work.now,
-        }
-    )
-    limits: dict[str, Any] = {"verbs": request.verbs, "models": request.models}
-    work.announce("token.created", ("token", public_id), owner=request.owner, **limits)
-    return NewToken(id=public_id, owner=request.owner, token=secret)
+    key = store.principal_key("person", request.owner)
+    return make_token(work, store, key, request)
 
 
 @performs(contract.list_tokens)

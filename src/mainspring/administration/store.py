@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from sqlalchemy import (
+    ColumnElement,
     Connection,
     and_,
     delete,
@@ -21,9 +22,13 @@ from sqlalchemy.exc import IntegrityError
 from mainspring.administration.contract import Blob, PendingJob, Person, Token, Workspace
 from mainspring.administration.furnishing import furnish
 from mainspring.administration.tables import (
+    NAMED,
+    denial_table,
     file_table,
     grant_table,
     group_member_table,
+    group_role_table,
+    group_table,
     principal_table,
     token_table,
 )
@@ -33,6 +38,8 @@ from mainspring.core.event_log import EVENTS, event_table, events_of, workspace_
 from mainspring.core.jobs import job_table
 from mainspring.core.text import closest
 
+_PERSON = principal_table.c.kind == "person"
+
 
 class AdministrationStore:
     """Rows of one workspace, and the people that all workspaces share."""
@@ -41,8 +48,8 @@ class AdministrationStore:
         self._connection = connection
         self._workspace_id = workspace_id
 
-    def people(self) -> list[Person]:
-        """Everybody, with their roles here."""
+    def people(self, condition: ColumnElement[bool] = _PERSON) -> list[Person]:
+        """Everybody, with their roles here; or the others that the condition says."""
         rows = self._connection.execute(
             select(principal_table, grant_table.c.role)
             .outerjoin(
@@ -52,9 +59,10 @@ class AdministrationStore:
                     grant_table.c.workspace_id == self._workspace_id,
                 ),
             )
-            .where(principal_table.c.kind == "person")
+            .where(condition)
             .order_by(principal_table.c.name, grant_table.c.role)
         ).all()
+        groups, denied = self._through_groups(), self._denied()
         found: dict[str, Person] = {}
         for row in rows:
             person = found.setdefault(
@@ -62,6 +70,8 @@ class AdministrationStore:
                 Person(
                     name=row.name,
                     roles=[],
+                    groups=groups.get(row.id, {}),
+                    denied=sorted(denied.get(row.id, ())),
                     disabled=row.disabled_at is not None,
                     recorded_at=row.recorded_at,
                 ),
@@ -70,9 +80,40 @@ class AdministrationStore:
                 person.roles.append(row.role)
         return list(found.values())
 
+    def _through_groups(self) -> dict[int, dict[str, list[str]]]:
+        """The groups of each person here, with the roles of each."""
+        rows = self._connection.execute(
+            select(group_member_table.c.principal_id, group_table.c.name, group_role_table.c.role)
+            .join(group_table, group_table.c.id == group_member_table.c.group_id)
+            .outerjoin(group_role_table, group_role_table.c.group_id == group_table.c.id)
+            .where(group_member_table.c.workspace_id == self._workspace_id)
+            .order_by(group_table.c.name, group_role_table.c.role)
+        )
+        found: dict[int, dict[str, list[str]]] = {}
+        for person, group, role in rows:
+            roles = found.setdefault(person, {}).setdefault(group, [])
+            roles += [role] if role else []
+        return found
+
+    def _denied(self) -> dict[int, set[str]]:
+        """What each person is denied here, by themselves or with a group."""
+        denial, member = denial_table.c, group_member_table.c
+        own = select(denial.principal_id, denial.verb).where(
+            denial.workspace_id == self._workspace_id, denial.principal_id.is_not(None)
+        )
+        theirs = (
+            select(member.principal_id, denial.verb)
+            .join(denial_table, denial.group_id == member.group_id)
+            .where(member.workspace_id == self._workspace_id)
+        )
+        found: dict[int, set[str]] = {}
+        for person, verb in self._connection.execute(own.union(theirs)):
+            found.setdefault(person, set()).add(verb)
+        return found
+
     def person(self, name: str) -> Person:
-        """One person with their roles here."""
-        people = self.people()
+        """One person or service account with their roles here."""
+        people = self.people(NAMED)
         found = next((person for person in people if person.name == name), None)
         if found is None:
             names = [person.name for person in people]
@@ -80,10 +121,12 @@ class AdministrationStore:
         return found
 
     def principal_key(self, kind: str, name: str) -> int:
-        """The key of a person or service that must exist."""
+        """The key of a person, or of a service of ours, that must exist."""
         key = self._connection.execute(
             select(principal_table.c.id).where(
-                principal_table.c.kind == kind, principal_table.c.name == name
+                principal_table.c.kind == kind,
+                principal_table.c.name == name,
+                principal_table.c.owner_id.is_(None),
             )
         ).scalar_one_or_none()
         if key is None:
@@ -97,19 +140,35 @@ class AdministrationStore:
             self._connection.execute(select(principal_table.c.id).where(here)).first() is not None
         )
 
-    def add_principal(self, kind: str, name: str, now: dt.datetime) -> int:
-        """A new person or service."""
-        known = self._connection.execute(
-            select(principal_table.c.id).where(
-                principal_table.c.kind == kind, principal_table.c.name == name
+    def holder(self, name: str) -> tuple[int, str]:
+        """The key and kind of whoever can be given roles: a person or a service account."""
+        row = self._connection.execute(
+            select(principal_table.c.id, principal_table.c.kind).where(
+                NAMED, principal_table.c.name == name
             )
-        ).scalar_one_or_none()
+        ).one_or_none()
+        if row is None:
+            raise NotFound(f"no person or service account named {name!r}", field="name")
+        return int(row.id), str(row.kind)
+
+    def add_principal(
+        self, kind: str, name: str, now: dt.datetime, owner: int | None = None
+    ) -> int:
+        """A new person, service of ours, or with an owner a service account."""
+        same = principal_table.c.kind == kind
+        known = self._connection.execute(
+            select(principal_table.c.kind).where(
+                principal_table.c.name == name,
+                same | NAMED if kind == "person" or owner is not None else same,
+            )
+        ).first()
         if known is not None:
-            raise Conflict(f"{kind} {name!r} exists", field="name")
+            raise Conflict(f"{known.kind} {name!r} exists", field="name")
+        row = {"kind": kind, "name": name, "owner_id": owner, "recorded_at": now}
         try:
             with self._connection.begin_nested():
                 key = self._connection.execute(
-                    insert(principal_table).values(kind=kind, name=name, recorded_at=now)
+                    insert(principal_table).values(row)
                 ).inserted_primary_key
         except IntegrityError:  # added from another workspace at the same moment
             raise Conflict(f"{kind} {name!r} exists", field="name") from None

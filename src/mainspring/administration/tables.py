@@ -2,13 +2,35 @@
 
 from __future__ import annotations
 
-from sqlalchemy import BigInteger, Column, ForeignKey, Index, Table, Text, UniqueConstraint
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    ForeignKey,
+    Index,
+    Table,
+    Text,
+    UniqueConstraint,
+)
 
 from mainspring.core.database import NAME, WORDS, Json, Key, Moment, metadata
 from mainspring.core.principal import principal_table
 
 __all__ = ["principal_table"]
 
+NAMED = (principal_table.c.kind == "person") | principal_table.c.owner_id.is_not(None)
+"""People and service accounts: events and four eyes know them by name, so no two share one."""
+ownership_table = Table(
+    # Everybody who ever owned a service account: they all answer for what it does.
+    "ownership",
+    metadata,
+    Column("id", Key, primary_key=True),
+    Column("account_id", Key, ForeignKey("principal.id"), nullable=False),
+    Column("owner_id", Key, ForeignKey("principal.id"), nullable=False),
+    Column("given_by", Text, nullable=False, info=NAME),
+    Column("recorded_at", Moment, nullable=False),
+    Index("ix_ownership_account_id", "account_id"),
+    Index("ix_ownership_owner_id", "owner_id"),
+)
 grant_table = Table(
     "role_grant",
     metadata,
@@ -76,6 +98,9 @@ token_table = Table(
     Column("last_used_at", Moment),
     Column("revoked_at", Moment),
     Column("recorded_at", Moment, nullable=False),
+    # Who knows the secret of a service account's token answers for what is done with it.
+    Column("made_by", Key, ForeignKey("principal.id")),
+    Index("ix_token_principal_id", "principal_id"),
 )
 password_table = Table(
     "password",
@@ -86,6 +111,24 @@ password_table = Table(
     Column("hash", Text, nullable=False),
     Column("proof", Text, nullable=False),
     Column("recorded_at", Moment, nullable=False),
+)
+session_table = Table(
+    # Browsers that are signed in: each by what proved it, and only as long as that holds.
+    "session",
+    metadata,
+    Column("id", Key, primary_key=True),
+    Column("public_id", Text, nullable=False, unique=True),
+    Column("principal_id", Key, ForeignKey("principal.id"), nullable=False),
+    Column("workspace_id", Key, ForeignKey("workspace.id"), nullable=False),
+    Column("token_id", Key, ForeignKey("token.id")),
+    # The mark of the password that the person had then.
+    Column("proof", Text),
+    Column("hash", Text, nullable=False, unique=True),
+    Column("last_used_at", Moment, nullable=False),
+    Column("idle_until", Moment, nullable=False),
+    Column("expires_at", Moment, nullable=False),
+    Column("recorded_at", Moment, nullable=False),
+    Index("ix_session_principal_id", "principal_id"),
 )
 request_table = Table(
     # The answers of finished requests: a client that retries gets the first answer again.

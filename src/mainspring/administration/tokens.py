@@ -1,4 +1,4 @@
-"""What the server itself does for its services and to tokens."""
+"""What the server itself does for its own services, and to tokens."""
 
 from __future__ import annotations
 
@@ -11,9 +11,11 @@ from mainspring.administration.tables import grant_table, principal_table, token
 
 
 def retire_tokens(connection: Connection, kind: str, name: str, now: dt.datetime) -> None:
-    """Make every token of a person or service worthless."""
+    """Make every token of a person, or of a service of ours, worthless."""
     owners = select(principal_table.c.id).where(
-        principal_table.c.kind == kind, principal_table.c.name == name
+        principal_table.c.kind == kind,
+        principal_table.c.name == name,
+        principal_table.c.owner_id.is_(None),
     )
     connection.execute(
         update(token_table)
@@ -29,7 +31,8 @@ def touch_tokens(connection: Connection, used: Mapping[str, dt.datetime]) -> Non
         .where(token_table.c.public_id == bindparam("token"))
         .values(last_used_at=bindparam("at"))
     )
-    connection.execute(statement, [{"token": token, "at": at} for token, at in used.items()])
+    if used:
+        connection.execute(statement, [{"token": token, "at": at} for token, at in used.items()])
 
 
 def admit_services(connection: Connection, workspace_id: int, by: str, now: dt.datetime) -> None:
@@ -37,7 +40,12 @@ def admit_services(connection: Connection, workspace_id: int, by: str, now: dt.d
     roles = connection.execute(
         select(grant_table.c.principal_id, grant_table.c.role)
         .join(principal_table, principal_table.c.id == grant_table.c.principal_id)
-        .where(principal_table.c.kind == "service", grant_table.c.workspace_id != workspace_id)
+        .where(
+            principal_table.c.kind == "service",
+            # Service accounts are people's: they get roles by who may give them, here as elsewhere.
+            principal_table.c.owner_id.is_(None),
+            grant_table.c.workspace_id != workspace_id,
+        )
         .distinct()
     ).all()
     rows = [

@@ -48,6 +48,12 @@ ROLES: dict[str, frozenset[str]] = {
 for Mainspring's own reactions alone."""
 
 PEOPLES_ROLES = tuple(sorted(ROLES.keys() - {"service", "trainer"}))
+OUR_SERVICES = ("mainspring", "trainer")
+"""The names of the services that are Mainspring's own; no service account is called so."""
+NO_ACCOUNTS_ROLES = frozenset({"service", "trainer", "admin"})
+NO_ACCOUNTS_VERBS = frozenset({"approve", "grant", "admin"})
+"""What takes a person who answers for it themselves, whatever gives it to a service account."""
+ACCOUNTS_ROLES = tuple(role for role in PEOPLES_ROLES if not ROLES[role] & NO_ACCOUNTS_VERBS)
 
 ActorKind = Literal["person", "service"]
 
@@ -76,6 +82,23 @@ class Actor:
     def referred(self) -> str:
         """What the log of events calls the actor: people by reference."""
         return reference_of(self.public_id) if self.kind == "person" else self.name
+
+    session: str | None = None
+    """The public id of the session of a browser, if that is how they are signed in."""
+    proof: str | None = None
+    """The mark of the password that was proved, if that is how they signed in."""
+    owner: str | None = None
+    """Of a service account: the person who answers for it; Mainspring's own services have none."""
+
+    @property
+    def is_ours(self) -> bool:
+        """Whether it is one of Mainspring's own services."""
+        return self.kind == "service" and self.owner is None
+
+    @property
+    def answering(self) -> str:
+        """Who answers for what it makes: the owner of a service account, else the actor."""
+        return self.owner or self.name
 
     @property
     def limited(self) -> bool:
@@ -109,6 +132,8 @@ class Caller:
     """Whose password was proved, if that is how the caller signed in."""
     proof: str = ""
     """Which of the person's passwords it was: a changed one proves nothing."""
+    session: str = ""
+    """The secret in the cookie of a browser, if that is how the caller signed in."""
     named: bool = True
     """Whether the client chose the request's id: only then can it ask for the answer again."""
 
@@ -123,6 +148,12 @@ def roles_permissions(roles: frozenset[str]) -> frozenset[str]:
 def permitted(roles: frozenset[str], denied: frozenset[str]) -> frozenset[str]:
     """What the roles allow together, without what is denied: that always wins."""
     return roles_permissions(roles) - denied
+
+
+@cache
+def account_permitted(roles: frozenset[str], denied: frozenset[str]) -> frozenset[str]:
+    """What a service account with these roles may: the one place that withholds what none may have."""
+    return permitted(roles - NO_ACCOUNTS_ROLES, denied | NO_ACCOUNTS_VERBS)
 
 
 def new_token(public_id: str) -> str:

@@ -9,6 +9,8 @@ from sqlalchemy import (
     ARRAY,
     Column,
     Connection,
+    ForeignKey,
+    Index,
     Table,
     Text,
     UniqueConstraint,
@@ -16,6 +18,7 @@ from sqlalchemy import (
     bindparam,
     func,
     select,
+    text,
 )
 from sqlalchemy.sql.expression import ColumnElement
 
@@ -36,7 +39,16 @@ principal_table = Table(
     Column("name", Text, nullable=False),
     Column("disabled_at", Moment),
     Column("recorded_at", Moment, nullable=False),
+    # Of a service account; Mainspring's own services have none.
+    Column("owner_id", Key, ForeignKey("principal.id")),
     UniqueConstraint("kind", "name"),
+)
+Index(
+    "uq_principal_name",
+    principal_table.c.name,
+    unique=True,
+    sqlite_where=text("kind = 'person' or owner_id is not null"),
+    postgresql_where=text("kind = 'person' or owner_id is not null"),
 )
 _P = principal_table.c
 

@@ -26,6 +26,8 @@ VARIABLES = {
     "MAINSPRING_ALLOWED_ORIGINS": "origins of web pages that may send changes to `mainspring up`, like "
     "https://notebooks.example, separated by commas",
     "MAINSPRING_ALLOWED_HOSTS": "further names that `mainspring up` answers to, separated by commas",
+    "MAINSPRING_SESSION_HOURS": "hours that a browser stays signed in at the most, 12",
+    "MAINSPRING_SESSION_IDLE_MINUTES": "minutes that it stays so while nothing is asked, 120",
     "MAINSPRING_OUTBOUND_ALLOW": "hosts and networks that webhooks may call though not public, "
     "separated by commas",
     "MAINSPRING_MODE": "how the SDK records: `online`, `offline` (into the spool alone, until "

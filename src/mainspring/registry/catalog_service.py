@@ -47,7 +47,7 @@ def create_model(work: Work, request: contract.CreateModel) -> Model:
     else:
         FieldStore(work.connection, work.workspace_id).checked("model", request.tags)
     key = store.add_model(
-        request.model, work.actor.name, work.now, request.kind, request.description
+        request.model, work.actor.answering, work.now, request.kind, request.description
     )
     catalog.add_tags(model_tag_table, key, request.tags)
     work.announce(

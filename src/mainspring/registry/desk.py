@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import Any
 
+from mainspring.administration.account_store import answerable
 from mainspring.core.blobs import canonical_json, digest_of
 from mainspring.core.errors import Blocked
 from mainspring.core.event import Announcement
@@ -74,7 +75,11 @@ class Desk:
         """Everybody who made the version or asked for the promotion."""
         run = self.tracking.find_run(version.run) if version.run else None
         parties = {promotion.requested_by, version.registered_by, *promotion.on_behalf_of}
-        return parties | ({run.author} if run else set())
+        return self.answering(parties | ({run.author} if run else set()))
+
+    def answering(self, names: Iterable[str]) -> set[str]:
+        """These, and who answers for the service accounts among them: it counts as their own doing."""
+        return answerable(self.work.connection, names)
 
     def suites(self, promotion: Any) -> list[Any]:
         """The suites that apply to a promotion: the model's own, and those of the workspace."""
@@ -104,10 +109,24 @@ class Desk:
         return tier_at(version.risk_tier, lowered, opened_at or version.recorded_at)
 
     def approvals(self, promotion: Any, version: Any, gate: Gate) -> list[Approval]:
-        """What was decided, and by whom who may: a grant by a party since the training is none."""
-        return self.promotions.approvals(
-            promotion.id, gate.rule.services, self.since(promotion, version)
-        )
+        """What was said by those who may: who was given the account that made it is a party now."""
+        since = self.since(promotion, version)
+        said = self.promotions.approvals(promotion.id, gate.rule.services, since)
+        counting = [one for one in said if one.person not in since.parties and one.entitled]
+        return self._each_person_once(counting, gate.rule.services)
+
+    def _each_person_once(
+        self, said: Sequence[Approval], services: frozenset[str]
+    ) -> list[Approval]:
+        """Without the service accounts of people who have approved as well, or by another account."""
+        found = [one for one in said if one.person not in services]
+        counted = {one.person for one in found if one.approves}
+        for account in sorted({one.person for one in said if one.person in services}):
+            answering = self.answering([account])
+            if not answering & counted:
+                found += [one for one in said if one.person == account]
+                counted |= answering
+        return found
 
     def since(self, promotion: Any, version: Any) -> Since:
         """From when on what the parties grant counts for nothing here."""

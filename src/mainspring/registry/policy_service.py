@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 
+from mainspring.administration.account_store import answerable
 from mainspring.core.errors import Blocked, Conflict
 from mainspring.core.work import Work, performs
 from mainspring.registry import contract
@@ -46,7 +47,7 @@ def approve_policy(work: Work, request: contract.NamePolicy) -> Policy:
     """Approve what another person proposed."""
     store = PromotionStore(work.connection, work.workspace_id)
     row = store.policy_row(request.policy)
-    refusal = four_eyes(work.actor.name, [row.proposed_by])
+    refusal = four_eyes(work.actor.name, answerable(work.connection, [row.proposed_by]))
     if work.actor.kind != "person":
         refusal.append(f"{work.actor.name!r} is a {work.actor.kind}")
     if refusal:

@@ -35,9 +35,10 @@ def request_promotion(work: Work, request: contract.RequestPromotion) -> Promoti
     version = desk.registry.version_row(request.model, request.version)
     checked_target(work, request.stage)
     checked_move(version, request.stage)
-    if request.on_behalf_of and work.actor.kind != "service":
+    if request.on_behalf_of and not work.actor.is_ours:
         raise Forbidden(
-            f"person {work.actor.name!r} asks for themselves; only a service asks for others",
+            f"{work.actor.kind} {work.actor.name!r} asks for itself; only a service asks for others, "
+            "one of Mainspring's own",
             field="on_behalf_of",
         )
     known = desk.promotions.open_promotion(version.id, request.stage)
@@ -152,7 +153,10 @@ def vouch(work: Work, request: contract.Vouch) -> Promotion:
     """Approve as a service account: of nobody who had a part in it, and named by the suite."""
     desk, row, version = _open_promotion(work, request.promotion)
     gate, name = desk.gate(row, version), work.actor.name
-    reasons = four_eyes(name, desk.parties(row, version))
+    parties = desk.parties(row, version)
+    reasons = four_eyes(name, parties)
+    behind = desk.answering([name]) - {name}
+    reasons += [f"{name!r} answers to {one!r}, who took part" for one in sorted(behind & parties)]
     if work.actor.kind != "service" or name not in gate.rule.services:
         named = ", ".join(sorted(gate.rule.services)) or "none"
         reasons.insert(0, f"{name!r} is no service account that the suite lets approve: {named}")

@@ -269,6 +269,7 @@ class PromotionStore:
         """Those of the service accounts that there are and that are not disabled."""
         query = select(principal_table.c.name).where(
             principal_table.c.kind == "service",
+            principal_table.c.owner_id.is_not(None),
             principal_table.c.name.in_(list(services)),
             principal_table.c.disabled_at.is_(None),
         )

@@ -99,7 +99,7 @@ def register_version(work: Work, request: contract.RegisterVersion) -> ModelVers
     held_to_requirements(work, request.model, trained[0].run)
     model = store.find_model(request.model)
     if model is None:
-        key = store.add_model(request.model, work.actor.name, work.now)
+        key = store.add_model(request.model, work.actor.answering, work.now)
         work.announce(
             "model.created", ("model", request.model), request.model,
             of="model", description="", tags={},

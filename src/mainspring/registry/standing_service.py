@@ -34,7 +34,8 @@ def unblock(work: Work, request: contract.Judge) -> ModelVersion:
     if row.state != "blocked":
         raise Conflict(f"{_name(row)} is {row.state}, not blocked", field="version")
     run = desk.tracking.find_run(row.run) if row.run else None
-    refusal = four_eyes(work.actor.name, {row.registered_by, *([run.author] if run else [])})
+    makers = desk.answering({row.registered_by, *([run.author] if run else [])})
+    refusal = four_eyes(work.actor.name, makers)
     if work.actor.kind != "person":
         refusal.append(f"{work.actor.name!r} is a {work.actor.kind}")
     if refusal:

@@ -8,8 +8,9 @@ from typing import Any
 
 import click
 
-from mainspring.administration.contract import Nothing, list_people
-from mainspring.core.access import roles_permissions
+from mainspring.administration.account_contract import list_accounts
+from mainspring.administration.contract import Nothing, Person, list_people
+from mainspring.core.access import permitted
 from mainspring.core.errors import Blocked, Conflict, Invalid, NotFound, Unavailable
 from mainspring.core.operation import Client
 from mainspring.interfaces.cli.connection import connected
@@ -105,16 +106,22 @@ def _who(client: Client, promotion: Promotion) -> str:
         contract.NameVersion(model=promotion.model, version=promotion.version),
     )
     parties = {promotion.requested_by, lineage.registered_by, lineage.run_author}
+    for account in client.call(list_accounts, Nothing()):
+        parties |= set(account.answering) if account.name in parties else set()
     able = [
         person.name
         for person in people
         if not person.disabled
         and person.name not in parties
-        and "approve" in roles_permissions(frozenset(person.roles))
+        and "approve" in permitted(_roles(person), frozenset(person.denied))
     ]
     if not able:
         return "nobody here may approve it: mainspring roles grant --person NAME --role approver"
     return f"{' or '.join(able)} may approve it"
+
+
+def _roles(person: Person) -> frozenset[str]:
+    return frozenset(person.roles).union(*person.groups.values())
 
 
 def _decide(target: str, stage: str | None, decision: str, reason: str) -> None:

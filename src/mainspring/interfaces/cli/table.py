@@ -74,6 +74,8 @@ NOUNS = {
     "runs": Noun("tracking", "Training runs: list, show, log."),
     "stages": Noun("registry", "The places on a version's way, and a workspace's own."),
     "storage": Noun("governance", "What was deleted and is to be freed."),
+    "service-accounts": Noun("administration", "Programs that sign in, and who answers for each."),
+    "sessions": Noun("administration", "Browsers that are signed in."),
     "suite": Noun("registry", "What a stage asks of a version: its gate."),
     "tokens": Noun("administration", "API tokens of people."),
     "trained-models": Noun(

@@ -23,6 +23,7 @@ from mainspring.interfaces.http.files import file_routes
 from mainspring.interfaces.http.front import Front, Served, doors
 from mainspring.interfaces.http.openapi import openapi
 from mainspring.interfaces.http.reset import reset_route
+from mainspring.interfaces.http.session import session_routes
 
 MAX_BODY = 16 << 20
 """Bytes of a JSON body; files go to their own route, which has no such limit."""
@@ -58,6 +59,7 @@ def _own_api(served: Served, operations: Iterable[Operation[Any, Any]]) -> Starl
         Route("/health", health),
         Route(f"{API}/openapi.json", describe),
         *([reset_route(served)] if served.reset is not None else []),
+        *session_routes(served, f"{API}/session"),
         *file_routes(served),
         *(Route(path_of(o), _endpoint(served, o), methods=[o.verb]) for o in listed),
     ]

@@ -14,6 +14,7 @@ from mainspring.core.access import Caller
 from mainspring.core.errors import Invalid, NotFound
 from mainspring.core.ids import Name, new_id
 from mainspring.core.settings import DEFAULT_WORKSPACE
+from mainspring.interfaces.http.cookie import check_page, secret_of
 from mainspring.interfaces.http.front import SignIn
 
 OURS = "msp_"
@@ -21,7 +22,7 @@ OURS = "msp_"
 
 
 async def caller_of(request: Request, sign_in: SignIn) -> Caller:
-    """Who asks, from the headers; a password is proved first."""
+    """Who asks, from the headers; a password is proved first, a cookie is taken from our pages alone."""
     named = request.headers.get("x-request-id")
     request_id = named or new_id()
     if not re.fullmatch(r"[\x21-\x7e]{1,200}", request_id):
@@ -34,13 +35,16 @@ async def caller_of(request: Request, sign_in: SignIn) -> Caller:
         msgspec.convert(workspace, Name)
     except msgspec.ValidationError:
         raise NotFound(f"no workspace named {workspace!r} for you", field="workspace") from None
-    token, person, proof = await credentials(
-        request.headers.get("authorization", ""), request.scope, sign_in
-    )
+    header = request.headers.get("authorization")
+    session = secret_of(request) if header is None else ""
+    if session:
+        check_page(request)
+    token, person, proof = await credentials(header or "", request.scope, sign_in)
     return Caller(
         token=token,
         person=person,
         proof=proof,
+        session=session,
         workspace=workspace,
         request_id=request_id,
         cause=cause,
