@@ -71,7 +71,9 @@ def lived(app: App, clients: Clients, clock: Clock, tokens: dict[str, str]) -> W
         clients.admin.call(administration.grant_role, GrantRole(person=NAME, role=role))
     world = built(clients, clock)
     _approves(clients)
-    theirs = Clients(lambda name: clients.service if name == SERVICE else clients.developer)
+    theirs = Clients(
+        lambda name: clients.service if name == SERVICE else clients.developer, clients.signed_in
+    )
     for name, deed in DRIVE.items():
         if name not in UNDONE:
             with suppress(MainspringError):  # a refusal is a trace as well

@@ -5,7 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
+from mainspring.administration import contract as administration
 from mainspring.administration import group_contract as groups
+from mainspring.administration.contract import CreateToken
 from mainspring.administration.group_contract import CreateGroup, GroupMember
 from mainspring.core.operation import FileClient, Request
 from mainspring.registry import (
@@ -28,6 +30,8 @@ from mainspring.registry.gate_contract import DeclareGate, declare_gate
 from mainspring.registry.record import CheckSpec
 from mainspring.registry.store import RegistryStore
 from tests import story
+from tests.accounts import add, give, token_by
+from tests.house import local_client
 from tests.registry.evasions import (
     EVASIONS,
     Patch,
@@ -253,3 +257,41 @@ def others_approve_than_those_who_are_asked_for(scene: Scene) -> None:
         scene.clients.approver,
         scene.waiting(scene.clients.developer, approvers={"group:risk": 1}),
     )
+
+
+@stopped_by(lambda patch: patch.setattr(desk, "given", lambda *_: None))
+def a_party_signs_in_for_somebody_else(scene: Scene) -> None:
+    asked = scene.waiting(scene.clients.admin)
+    made = scene.clients.admin.call(administration.create_token, CreateToken(owner="petra"))
+    approve(local_client(scene.app, made.token), asked)
+
+
+def robots_are_nobodys(patch: Patch) -> None:
+    patch.setattr(desk.Desk, "answering", lambda _, names: set(names))
+
+
+@stopped_by(robots_are_nobodys)
+def who_owns_a_robot_approves_its_work(scene: Scene) -> None:
+    scene.both("dora")
+    add(scene.clients)
+    robot = local_client(scene.app, token_by(scene.clients.developer).token)
+    approve(scene.clients.developer, scene.waiting(robot))
+
+
+@stopped_by(robots_are_nobodys)
+def who_owned_a_robot_approves_after_a_hand_over(scene: Scene) -> None:
+    scene.both("dora")
+    add(scene.clients)
+    robot = local_client(scene.app, token_by(scene.clients.developer).token)
+    asked = scene.waiting(robot)
+    give(scene.clients, "paul")
+    approve(scene.clients.developer, asked)
+
+
+@stopped_by(robots_are_nobodys)
+def one_person_approves_twice_by_a_robot(scene: Scene) -> None:
+    add(scene.clients, "scanner", "paul")
+    robot = local_client(scene.app, token_by(scene.clients.approver, "scanner").token)
+    asked = scene.waiting(scene.clients.developer, approvals=2, services=["scanner"])
+    approve(scene.clients.approver, asked)
+    attempt(robot, contract.vouch, contract.Vouch(promotion=asked, reason="fine"))

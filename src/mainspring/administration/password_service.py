@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from mainspring.administration import contract
+from mainspring.administration.credential_store import made_by
 from mainspring.administration.password_store import store_password, stored_password
 from mainspring.administration.passwords import check_setter
 from mainspring.administration.sign_in import new_proof
@@ -19,17 +20,24 @@ def set_password(work: Work, request: contract.SetPassword) -> Done:
     assert request.password.startswith("$argon2id$"), "SignIn.prepared makes the hash"
     store = AdministrationStore(work.connection, work.workspace_id)
     known = stored_password(work.connection, request.person)
-    made_in = work.workspace_id
     if request.person == work.actor.name and work.actor.kind == "person" and known is not None:
         if request.old_password != known.proof:
             raise Invalid(
                 "whoever changes their own password gives the old one", field="old_password"
             )
-        made_in = known.workspace_id  # as good as the one before, and not better
+        # As good as the one before, and not better.
+        made_in, key = known.workspace_id, known.principal_id
+        hands = {"given_by": known.given_by, "given_at": known.given_at}
     else:
         _may_set_for(work, store, request.person)
-    key = store.principal_key("person", request.person)
-    row = {"workspace_id": made_in, "hash": request.password, "proof": new_proof()}
+        made_in, key = work.workspace_id, store.principal_key("person", request.person)
+        hands = made_by(work.connection, work.actor, key, work.now)
+    row = {
+        "workspace_id": made_in,
+        "hash": request.password,
+        "proof": new_proof(),
+        **hands,
+    }
     store_password(work.connection, key, row, work.now)
     work.announce("password.set", ("person", request.person))
     return Done()

@@ -100,6 +100,9 @@ token_table = Table(
     Column("recorded_at", Moment, nullable=False),
     # Who knows the secret of a service account's token answers for what is done with it.
     Column("made_by", Key, ForeignKey("principal.id")),
+    # Of a person: who knows it beside them, having made it or what it was made with, and since when.
+    Column("given_by", Key, ForeignKey("principal.id")),
+    Column("given_at", Moment),
     Index("ix_token_principal_id", "principal_id"),
 )
 password_table = Table(
@@ -110,6 +113,8 @@ password_table = Table(
     Column("workspace_id", Key, ForeignKey("workspace.id"), nullable=False),
     Column("hash", Text, nullable=False),
     Column("proof", Text, nullable=False),
+    Column("given_by", Key, ForeignKey("principal.id")),
+    Column("given_at", Moment),
     Column("recorded_at", Moment, nullable=False),
 )
 session_table = Table(

@@ -6,6 +6,7 @@ import datetime as dt
 from typing import Any
 
 from mainspring.administration.contract import CreateToken, NewToken
+from mainspring.administration.credential_store import made_by
 from mainspring.administration.roles import known_verb
 from mainspring.administration.store import AdministrationStore
 from mainspring.core.access import PERMISSIONS, new_token, token_hash
@@ -38,6 +39,7 @@ def make_token(
             "expires_at": work.now + dt.timedelta(days=request.days) if request.days else None,
             "recorded_at": work.now,
             "made_by": work.actor.key,
+            **made_by(work.connection, work.actor, principal, work.now),
         }
     )
     limits: dict[str, Any] = {"verbs": request.verbs, "models": request.models}

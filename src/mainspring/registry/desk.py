@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 from mainspring.administration.account_store import answerable
+from mainspring.administration.credential_store import given
 from mainspring.core.blobs import canonical_json, digest_of
 from mainspring.core.errors import Blocked
 from mainspring.core.event import Announcement
@@ -244,11 +245,7 @@ def refused_party(desk: Desk, promotion: Any, version: Any) -> None:
     if actor.kind != "person":
         raise Blocked("only a person decides", [f"{actor.name!r} is a {actor.kind}"])
     since = desk.since(promotion, version)
-    refusal = four_eyes(actor.name, since.parties)
-    standing = desk.promotions.standing({actor.name}, since).get(actor.name)
-    if not refusal and (standing is None or not standing.entitled):
-        why = "may approve by the grace of a party alone, given since the training began"
-        refusal = [f"{actor.name!r} {why}"]
+    refusal = four_eyes(actor.name, since.parties) or _by_grace(desk, since)
     if refusal:
         raise Blocked(
             f"{actor.name!r} may not decide on {version.model}@{version.number}: "
@@ -256,6 +253,20 @@ def refused_party(desk: Desk, promotion: Any, version: Any) -> None:
             refusal,
             fix="ask a second person with the role approver",
         )
+
+
+def _by_grace(desk: Desk, since: Since) -> list[str]:
+    """Whether the actor may approve, or is who they seem to be, by the hand of a party alone."""
+    actor = desk.work.actor
+    standing = desk.promotions.standing({actor.name}, since).get(actor.name)
+    if standing is None or not standing.entitled:
+        why = "may approve by the grace of a party alone, given since the training began"
+        return [f"{actor.name!r} {why}"]
+    by = given(desk.work.connection, actor)
+    if by is not None and by.name in since.parties and by.at > since.moment:
+        why = f"what they signed in with, {by.name!r} made since the training began and took part"
+        return [f"{actor.name!r} may not be who decides: {why}"]
+    return []
 
 
 def asked_checks(suites: Sequence[Any], pending: Sequence[str]) -> list[AskedCheck]:

@@ -30,6 +30,15 @@ def upgrade() -> None:
     with op.batch_alter_table("token") as batch:
         batch.add_column(sa.Column("made_by", KEY))
         batch.create_foreign_key("fk_token_made_by_principal", "principal", ["made_by"], ["id"])
+        batch.add_column(sa.Column("given_by", KEY))
+        batch.create_foreign_key("fk_token_given_by_principal", "principal", ["given_by"], ["id"])
+        batch.add_column(sa.Column("given_at", sa.BigInteger()))
+    with op.batch_alter_table("password") as batch:
+        batch.add_column(sa.Column("given_by", KEY))
+        batch.create_foreign_key(
+            "fk_password_given_by_principal", "principal", ["given_by"], ["id"]
+        )
+        batch.add_column(sa.Column("given_at", sa.BigInteger()))
     op.create_index("ix_token_principal_id", "token", ["principal_id"])
     op.create_table(
         "ownership",
