@@ -20,13 +20,13 @@ demo: setup
 	$(BIN)/mainspring demo $(ARGS)
 
 test: setup
-	$(BIN)/python -m pytest -n 2 --dist worksteal -m "not conformance" $(ARGS)
+	$(BIN)/python -m pytest -n 2 --dist worksteal -m "not slow" $(ARGS)
 
-# Slower things: requests made up from the OpenAPI document, and what has an environment of its own
+# What takes longer (kills, whole trainings, made-up requests), and what has an environment of its own
 # in .cache (installs from the wheel, MLflow's clients, the training frameworks).
 test-integrations: setup
-	$(BIN)/python -m pytest -n 2 --dist worksteal -m conformance
-	$(BIN)/python -m pytest tests_integrations $(ARGS)
+	$(BIN)/python -m pytest -n 2 --dist worksteal -m slow
+	$(BIN)/python -m pytest -n 2 --dist loadfile tests_integrations $(ARGS)
 
 check: setup
 	$(BIN)/ruff format --check .

@@ -25,7 +25,7 @@ from mainspring.registry.record import CheckSpec
 from mainspring.registry.requirement_contract import SetRequirements, set_requirements
 from mainspring.webhooks import contract as webhooks
 from mainspring.webhooks.contract import CreateWebhook, GiveUp, NameWebhook, UpdateWebhook
-from tests.account_deeds import ROBOT
+from tests.accounts import add as add_account
 from tests.accounts import token_by
 from tests.registry.catalog import add, create
 from tests.story import MODEL, PARAMETERS, ask, say, version
@@ -34,6 +34,7 @@ PROTECTED = "stable"
 """An alias that follows production."""
 FIELD = "business_context"
 """A field of models that the world has declared."""
+SCANNER = "scanner"
 SHADOW = "shadow"
 """A stage of the world's own."""
 LOOSE = "loose"
@@ -104,11 +105,12 @@ def _vouched(world: Any) -> None:
     """A service account that the suite names approves."""
     people = world.clients
     checks = [CheckSpec(name="performance", parameters=PARAMETERS["performance"])]
-    suite = DeclareSuite(model=MODEL, checks=checks, services=[ROBOT])
+    add_account(people, SCANNER, "vera")
+    suite = DeclareSuite(model=MODEL, checks=checks, services=[SCANNER])
     people.admin.call(declare_suite, suite)
     promotion = ask(people.developer, version(people.developer).number)
     say(people.service, promotion.id)
-    robot = people.signed_in(token_by(people.admin, ROBOT).token)
+    robot = people.signed_in(token_by(people.admin, SCANNER).token)
     robot.call(vouch, Vouch(promotion=promotion.id, reason="the scan is clean"))
 
 

@@ -84,7 +84,7 @@ def test_an_event_says_who_when_and_under_which_request(
     DRIVE[name](world)
 
     event: Event = story.events(world.clients.admin)[-1]
-    assert event.actor in {"ada", "dora", "paul", "ole", "mainspring"}
+    assert event.actor in {"ada", "dora", "paul", "ole", "mainspring", "scanner"}
     assert event.recorded_at > since
     assert event.request_id
     assert event.token

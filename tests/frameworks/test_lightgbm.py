@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import pytest
+
 from mainspring.adapters.frameworks.lightgbm import LightGBM
 from mainspring.testing.framework import Expected, FrameworkContract
 from tests.frameworks.bench import SCRIPTS
+
+pytestmark = pytest.mark.slow
 
 
 class TestLightGBM(FrameworkContract):

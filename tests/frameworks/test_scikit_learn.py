@@ -4,8 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from mainspring.adapters.frameworks.scikit_learn import ScikitLearn
 from mainspring.testing.framework import Expected, FrameworkContract
+
+pytestmark = pytest.mark.slow
 
 SCRIPTS = Path(__file__).parent / "scripts"
 

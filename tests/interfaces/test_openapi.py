@@ -113,7 +113,7 @@ def names_its_trouble(error: dict[str, Any]) -> bool:
     return error["field"] is not None or bool(error["reasons"])
 
 
-@pytest.mark.conformance
+@pytest.mark.slow
 @pytest.mark.parametrize("name", sorted(n for n, one in OPERATIONS.items() if not one.inside))
 def test_the_server_keeps_to_its_document(
     name: str, place: tuple[str, World, dict[str, str]], tracebacks: list[str]

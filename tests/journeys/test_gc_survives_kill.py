@@ -24,6 +24,8 @@ from tests.governance import litter
 from tests.governance.litter import freed
 from tests.house import wait_until
 
+pytestmark = pytest.mark.slow
+
 INTERRUPTED = 4
 """Collectings that have to be cut off in their midst."""
 MOST_KILLS = 25

@@ -28,6 +28,8 @@ TRAINING = """
 import sys, time
 import mainspring as ms
 
+pytestmark = pytest.mark.slow
+
 run, first, resumed = sys.argv[1], int(sys.argv[2]), sys.argv[3] == "again"
 words = {"resume": run} if resumed else {"id": run, "name": "long", "config": {"rate": 0.1}}
 with ms.run(**words) as training:

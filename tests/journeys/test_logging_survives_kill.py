@@ -16,6 +16,8 @@ from typing import Any
 
 import pytest
 
+pytestmark = pytest.mark.slow
+
 API = "/api/2.0/mlflow"
 ROUNDS = 20
 CLIENTS = 4

@@ -14,6 +14,8 @@ import pytest
 from tests.journeys.commands import DEADLINE_S, PYTHON, RUN, Place
 from tests.journeys.conftest import started
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def place(tmp_path: Path) -> Place:

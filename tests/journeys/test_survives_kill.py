@@ -25,6 +25,8 @@ from mainspring.interfaces.sdk.client import Client
 from mainspring.tracking import contract as tracking
 from mainspring.tracking.contract import ListRuns
 
+pytestmark = pytest.mark.slow
+
 KILLS = 16
 DAYS = 66
 """Long enough for the first alert, at the end of April, and the retraining that it starts."""

@@ -8,6 +8,8 @@ import pytest
 
 from tests.recording.scripts import Place
 
+pytestmark = pytest.mark.slow
+
 SCRIPT = """
     import sys
     import mainspring as ms

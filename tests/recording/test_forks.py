@@ -9,6 +9,8 @@ import pytest
 from tests.journeys.conftest import started
 from tests.recording.scripts import Place
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def place(tmp_path: Path) -> Place:

@@ -11,6 +11,8 @@ from mainspring.recording.records import Values, decode
 from mainspring.recording.spool import folders, read_frames
 from tests.recording.scripts import Place
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def place(tmp_path: Path) -> Place:

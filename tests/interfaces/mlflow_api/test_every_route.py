@@ -15,6 +15,8 @@ from mainspring.interfaces.mlflow_api.dispatch import MAX_BODY
 from tests.interfaces.mlflow_api import strange
 from tests.interfaces.mlflow_api.strange import Road
 
+pytestmark = pytest.mark.slow
+
 MLFLOW = "/api/2.0/mlflow"
 MAIN = strange.main()
 CLOSED = [road for road in MAIN if not road.endpoint.open]
