@@ -254,6 +254,10 @@ class Gate(RuleBasedStateMachine):
             lambda: self.change_role(gone, give=False),
             lambda: self.withdraw("dora", 0, 0),
         )
+        withdrawn = story.events(self.people.admin, kind="promotion.withdrawn")
+        promoted = story.events(self.people.admin, kind="version.promoted")
+        both = {one.subject for one in withdrawn} & {one.facts["promotion"] for one in promoted}
+        assert not both, "taken back, and promoted all the same"
 
     @rule(who=PEOPLE, approvals=some.integers(0, 2), hours=some.none() | some.just(24))
     def ask_of_every_model(self, who: str, approvals: int, hours: int | None) -> None:

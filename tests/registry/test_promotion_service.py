@@ -22,6 +22,9 @@ from tests import story
 from tests.house import Clients, Clock, at_once, local_client
 from tests.story import MODEL
 
+ROUNDS = 8
+"""How often a race is run: it is lost now and then alone."""
+
 
 def waiting(clients: Clients, *checks: str, approvals: int = 1) -> Promotion:
     """A promotion whose checks have passed."""
@@ -362,3 +365,24 @@ def test_promotions_and_rollbacks_at_once_leave_one_version_in_production(
     with app.database.read() as connection:
         staged = text("select count(*) from version where stage = 'production'")
         assert connection.execute(staged).scalar() == 1
+
+
+def test_what_is_withdrawn_while_it_is_approved_is_one_of_both(
+    app: App, tokens: dict[str, str]
+) -> None:
+    """Each of the two has read that it is open when the other writes, unless one waits."""
+    people = Clients(lambda name: local_client(app, tokens[name]))
+    story.declare(people.developer)
+    for _ in range(ROUNDS):
+        promotion = story.ask(people.developer, story.version(people.developer).number)
+        story.say(people.service, promotion.id)
+        named = NamePromotion(promotion=promotion.id)
+
+        answers = at_once(
+            lambda: people.developer.call(contract.withdraw, named),  # noqa: B023
+            lambda: story.approve(people.approver, promotion.id),  # noqa: B023
+        )
+
+        events = story.kinds(people.viewer, subject=promotion.id)
+        assert sum(isinstance(answer, Promotion) for answer in answers) == 1
+        assert len({"promotion.withdrawn", "promotion.approved"} & set(events)) == 1
