@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import datetime as dt
+
 import pytest
 
-from mainspring.core.errors import Blocked
+from mainspring.core.errors import Blocked, Conflict
 from mainspring.registry import contract
 from mainspring.registry.contract import (
     RequestPromotion,
@@ -59,3 +61,18 @@ def test_an_old_model_has_to_be_trained_anew(clients: Clients, clock: Clock) -> 
     preview = RequestPromotion(model=MODEL, version=promotion.version)
     with pytest.raises(Blocked, match="train it anew"):
         clients.developer.call(contract.preview_promotion, preview)
+
+
+def test_a_request_expires_as_its_suite_says(clients: Clients, clock: Clock) -> None:
+    promotion = waiting(clients, expiry_days=3)
+    assert promotion.expires_at - promotion.recorded_at == dt.timedelta(days=3)
+    clock.advance(days=3)
+
+    with pytest.raises(Conflict, match="is expired and cannot change any more"):
+        story.approve(clients.approver, promotion.id)
+
+
+def test_without_a_word_on_it_after_a_fortnight(clients: Clients) -> None:
+    promotion = waiting(clients)
+
+    assert promotion.expires_at - promotion.recorded_at == dt.timedelta(days=14)

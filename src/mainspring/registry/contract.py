@@ -146,6 +146,8 @@ class Demands(Request, frozen=True, kw_only=True):
     """How old a check's verdict may be when the version enters; an older one runs again."""
     training_days: Annotated[int, msgspec.Meta(ge=1, le=3660)] | None = None
     """How many days ago the run behind the version may have been opened."""
+    expiry_days: Annotated[int, msgspec.Meta(ge=1, le=366)] | None = None
+    """After how many days a request that nobody decided on expires; 14 without a number."""
     override_hours: Annotated[int, msgspec.Meta(ge=1, le=168)] | None = None
     """Within how many hours a second person confirms what went past the gate by break-glass, or it
     returns by itself; without a number nothing leads past the gate."""

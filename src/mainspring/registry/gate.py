@@ -98,6 +98,7 @@ def _strictest(first: Suite, others: Sequence[Suite]) -> Suite:
             services=found.services & other.services,
             verdict_hours=_least(found.verdict_hours, other.verdict_hours),
             training_days=_least(found.training_days, other.training_days),
+            expiry_days=_least(found.expiry_days, other.expiry_days),
             override_hours=_least(found.override_hours, other.override_hours),
         )
     return found

@@ -27,7 +27,7 @@ UNDONE_STATES = OPEN_STATES | {"overridden"}
 """Those that somebody still has to decide on."""
 VersionState = Literal["active", "blocked", "revoked"]
 """blocked: held back until somebody lets it go; revoked: never to be used again."""
-EXPIRY = dt.timedelta(days=14)
+EXPIRY_DAYS = 14
 """A request that is not decided by then expires (NIST-style review periods are days, not months)."""
 
 
@@ -73,6 +73,8 @@ class Suite:
     """How old a verdict may be when the version enters."""
     training_days: int | None = None
     """How long ago the run may have been opened."""
+    expiry_days: int | None = None
+    """How long a request waits for a decision; EXPIRY_DAYS if nothing is said."""
     override_hours: int | None = None
 
 

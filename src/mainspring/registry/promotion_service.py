@@ -14,7 +14,6 @@ from mainspring.registry.desk import Desk, asked_checks, refused_party
 from mainspring.registry.gate import Gate
 from mainspring.registry.override_service import come_back
 from mainspring.registry.promotion import (
-    EXPIRY,
     OPEN_STATES,
     approval_blockers,
     four_eyes,
@@ -23,7 +22,7 @@ from mainspring.registry.promotion import (
 )
 from mainspring.registry.promotion_store import standing_policy
 from mainspring.registry.stage_store import checked_target
-from mainspring.registry.standing_gate import newest_gates, not_run, standing_gate
+from mainspring.registry.standing_gate import expires_at, newest_gates, not_run, standing_gate
 from mainspring.registry.store import checked_move
 from mainspring.registry.suites import suites_for
 
@@ -44,7 +43,7 @@ def request_promotion(work: Work, request: contract.RequestPromotion) -> Promoti
     known = desk.promotions.open_promotion(version.id, request.stage)
     if known is not None:
         return desk.shown(known)
-    suite, *others = suites_for(desk, version, request)
+    suite, *others = suites = suites_for(desk, version, request)
     champion = desk.registry.staged(request.model, request.stage)
     public_id = new_id()
     desk.promotions.add_promotion(
@@ -61,7 +60,7 @@ def request_promotion(work: Work, request: contract.RequestPromotion) -> Promoti
             "reason": request.reason,
             "champion": champion.number if champion else None,
             "recorded_at": work.now,
-            "expires_at": work.now + EXPIRY,
+            "expires_at": expires_at(suites, work.now),
         }
     )
     row = desk.promotions.promotion(public_id)
@@ -96,7 +95,7 @@ def preview_promotion(work: Work, request: contract.RequestPromotion) -> Promoti
         verdicts=[],
         approvals=[],
         recorded_at=work.now,
-        expires_at=work.now + EXPIRY,
+        expires_at=expires_at(suites, work.now),
         decided_at=None,
     )
 

@@ -345,6 +345,7 @@ def suite_row_of(row: Any) -> SuiteRow:
         services=row.services,
         verdict_hours=row.verdict_hours,
         training_days=row.training_days,
+        expiry_days=row.expiry_days,
         override_hours=row.override_hours,
         declared_by=row.declared_by,
         recorded_at=row.recorded_at,
@@ -362,6 +363,7 @@ def suite_of(row: Any) -> Suite:
         services=frozenset(row.services),
         verdict_hours=row.verdict_hours,
         training_days=row.training_days,
+        expiry_days=row.expiry_days,
         override_hours=row.override_hours,
     )
 

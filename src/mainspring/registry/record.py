@@ -36,6 +36,7 @@ class SuiteRow(msgspec.Struct, frozen=True, kw_only=True):
     services: list[str]
     verdict_hours: int | None
     training_days: int | None
+    expiry_days: int | None
     override_hours: int | None
     declared_by: str
     recorded_at: dt.datetime

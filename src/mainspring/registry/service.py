@@ -327,7 +327,7 @@ def _causes(work: Work, event: str | None) -> list[str]:
     return told
 
 
-SINCE = ("override_hours", "approvers", "services", "verdict_hours", "training_days")
+SINCE = ("override_hours", "approvers", "services", "verdict_hours", "training_days", "expiry_days")
 """What a suite can say since there were suites."""
 
 

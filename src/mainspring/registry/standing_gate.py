@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from mainspring.registry.gate import Gate, NamedCheck, gate_of, labelled, together
-from mainspring.registry.promotion import Suite, applicable_suite
+from mainspring.registry.promotion import EXPIRY_DAYS, Suite, applicable_suite
 from mainspring.registry.promotion_store import suite_of
 
 
@@ -34,6 +34,12 @@ def standing_gate(rows: Sequence[Any], today: Sequence[Any]) -> Gate:
     """What the suites that apply ask, with what the workspace asks of people today."""
     suites = [suite_of(row) for row in rows]
     return gate_of(together(suites, checks_of(rows)), suites, [suite_of(row) for row in today])
+
+
+def expires_at(rows: Sequence[Any], now: dt.datetime) -> dt.datetime:
+    """Until when a request waits for a decision: as short as the strictest of the suites says."""
+    days = min((row.expiry_days for row in rows if row.expiry_days is not None), default=None)
+    return now + dt.timedelta(days=days or EXPIRY_DAYS)
 
 
 def not_run(check: str, rule: Suite) -> str:

@@ -111,6 +111,7 @@ suite_table = Table(
     Column("services", Json, nullable=False, server_default="[]"),
     Column("verdict_hours", Integer),
     Column("training_days", Integer),
+    Column("expiry_days", Integer),
     # NULL if nothing leads past the gate.
     Column("override_hours", Integer),
     Column("declared_by", Text, nullable=False, info=NAME),

@@ -139,7 +139,7 @@ class Client(Recording, RunReading):
         """Declare what a stage asks of the model's versions; do it before training.
 
         `demands` are `approvers` (how many by role or `group:NAME`), `services`, `verdict_hours`,
-        `training_days` and `override_hours`.
+        `training_days`, `expiry_days` and `override_hours`.
 
         >>> suite = client.suite("tiny", checks={"latency": {"p99_ms": 500}}, approvals=1)
         >>> suite.stage

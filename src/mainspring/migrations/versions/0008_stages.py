@@ -18,6 +18,7 @@ def upgrade() -> None:
     op.add_column("suite", sa.Column("services", sa.Text(), nullable=False, server_default="[]"))
     op.add_column("suite", sa.Column("verdict_hours", sa.Integer()))
     op.add_column("suite", sa.Column("training_days", sa.Integer()))
+    op.add_column("suite", sa.Column("expiry_days", sa.Integer()))
     op.add_column(
         "promotion", sa.Column("more_suites", sa.Text(), nullable=False, server_default="[]")
     )
