@@ -15,7 +15,13 @@ import pytest
 from mainspring.administration import contract as administration
 from mainspring.administration import group_contract as groups
 from mainspring.administration.contract import CreateToken, GrantRole, NamePerson
-from mainspring.administration.group_contract import CreateGroup, GroupMember, GroupRole
+from mainspring.administration.group_contract import (
+    CreateGroup,
+    Deny,
+    GroupMember,
+    GroupRole,
+    NameGroup,
+)
 from mainspring.app import App
 from mainspring.core.errors import MainspringError
 from mainspring.core.operation import Client, FileClient, Operation
@@ -25,6 +31,7 @@ from mainspring.registry import (
     policy_service,
     promotion,
     promotion_service,
+    promotion_store,
 )
 from mainspring.registry.promotion_store import PromotionStore, Standing
 from tests import story
@@ -186,6 +193,52 @@ def a_party_puts_somebody_into_a_group_of_approvers(scene: Scene) -> None:
     asked = scene.waiting(scene.clients.admin)
     scene.clients.admin.call(groups.add_member, GroupMember(group="risk", person="vera"))
     approve(scene.clients.viewer, asked)
+
+
+def no_denial_was_lifted(patch: Patch) -> None:
+    patch.setattr(promotion_store, "lifted_by", lambda *_: set())
+
+
+@stopped_by(no_denial_was_lifted)
+def a_party_lifts_the_denial_of_its_approver(scene: Scene) -> None:
+    denial = Deny(verb="approve", person="paul")
+    scene.clients.admin.call(groups.deny, denial)
+    asked = scene.waiting(scene.clients.admin)
+    scene.clients.admin.call(groups.allow_again, denial)
+    approve(scene.clients.approver, asked)
+
+
+def denied_as_a_group(scene: Scene) -> GroupMember:
+    """Paul may approve, and not what the group is denied that he belongs to."""
+    paul = GroupMember(group="authors", person="paul")
+    scene.clients.admin.call(groups.create_group, CreateGroup(name="authors"))
+    scene.clients.admin.call(groups.add_member, paul)
+    scene.clients.admin.call(groups.deny, Deny(verb="approve", group="authors"))
+    return paul
+
+
+@stopped_by(no_denial_was_lifted)
+def a_party_lifts_the_denial_of_a_group(scene: Scene) -> None:
+    denied_as_a_group(scene)
+    asked = scene.waiting(scene.clients.admin)
+    scene.clients.admin.call(groups.allow_again, Deny(verb="approve", group="authors"))
+    approve(scene.clients.approver, asked)
+
+
+@stopped_by(no_denial_was_lifted)
+def a_party_takes_its_approver_out_of_a_group_that_may_not(scene: Scene) -> None:
+    member = denied_as_a_group(scene)
+    asked = scene.waiting(scene.clients.admin)
+    scene.clients.admin.call(groups.remove_member, member)
+    approve(scene.clients.approver, asked)
+
+
+@stopped_by(no_denial_was_lifted)
+def a_party_deletes_the_group_that_may_not(scene: Scene) -> None:
+    denied_as_a_group(scene)
+    asked = scene.waiting(scene.clients.admin)
+    scene.clients.admin.call(groups.delete_group, NameGroup(group="authors"))
+    approve(scene.clients.approver, asked)
 
 
 def everybody_is_entitled(patch: Patch) -> None:

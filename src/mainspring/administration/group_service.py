@@ -50,6 +50,7 @@ def delete_group(work: Work, request: contract.NameGroup) -> Done:
     was = store.group(request.group)
     store.delete(store.key(request.group))
     facts: dict[str, Any] = {"members": was.members, "roles": was.roles, "denied": was.denied}
+    facts["lifted"] = _lifted(was, was.members)
     work.announce("group.deleted", ("group", request.group), **facts)
     return Done()
 
@@ -71,8 +72,10 @@ def remove_member(work: Work, request: contract.GroupMember) -> PeopleGroup:
     same = _member(work, request)
     if not store.take(group_member_table, same):
         raise NotFound(f"{request.person!r} is not in {request.group!r}", field="person")
-    work.announce("group.left", ("group", request.group), person=request.person)
-    return store.group(request.group)
+    found = store.group(request.group)
+    facts: dict[str, Any] = {"person": request.person, "lifted": _lifted(found, [request.person])}
+    work.announce("group.left", ("group", request.group), **facts)
+    return found
 
 
 @performs(contract.grant_group)
@@ -120,8 +123,15 @@ def allow_again(work: Work, request: contract.Deny) -> Done:
     subject, same = _denied(work, request)
     if not _store(work).take(denial_table, same):
         raise NotFound(f"{subject[1]!r} is not denied {request.verb!r}", field="verb")
-    work.announce("verb.allowed", subject, verb=request.verb)
+    store, (kind, name) = _store(work), subject
+    lifted = {request.verb: store.group(name).members if kind == "group" else [name]}
+    work.announce("verb.allowed", subject, verb=request.verb, lifted=lifted)
     return Done()
+
+
+def _lifted(group: PeopleGroup, people: list[str]) -> dict[str, list[str]]:
+    """Who is denied what no more: the gates ask whose hand it was, when nothing else tells it."""
+    return dict.fromkeys(group.denied, people)
 
 
 @performs(contract.list_denials)

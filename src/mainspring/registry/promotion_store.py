@@ -10,6 +10,7 @@ import msgspec
 from sqlalchemy import Connection, Row, insert, select, update
 
 from mainspring.administration.actor_store import entitled, held_roles
+from mainspring.administration.denial_store import lifted_by
 from mainspring.administration.tables import principal_table
 from mainspring.core.access import ROLES
 from mainspring.core.errors import NotFound
@@ -253,6 +254,7 @@ class PromotionStore:
     def standing(self, names: set[str], since: Since) -> dict[str, Standing]:
         """Which of the people may approve, and what they belong to, leaving out a party's grace."""
         able = entitled(self._connection, self._workspace_id, "approve", names)
+        able -= lifted_by(self._connection, self._workspace_id, "approve", *since)
         found: dict[str, set[str]] = {name: set() for name in able}
         approving = set()
         for held in held_roles(self._connection, self._workspace_id, able):
