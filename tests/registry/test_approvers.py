@@ -166,6 +166,17 @@ def test_a_service_account_that_was_disabled_since_does_not_count(clients: Clien
     assert story.approve(clients.approver, promotion.id).missing == ["1 of 2 approvals given"]
 
 
+def test_nor_does_one_whose_owner_was_disabled_since(clients: Clients) -> None:
+    scanner = robot(clients, "scanner", "paul")
+    promotion = checked(clients, "scanner", approvals=2, asker=clients.developer)
+    vouch(scanner, promotion)
+    clients.admin.call(administration.disable_person, NamePerson(name="paul"))
+
+    assert story.approve(clients.second_approver, promotion.id).missing == [
+        "1 of 2 approvals given"
+    ]
+
+
 @pytest.mark.parametrize("name", ["mainspring", "nobody", "paul"])
 def test_only_service_accounts_are_named(clients: Clients, name: str) -> None:
     with pytest.raises(Invalid, match=f"no service account is called '{name}'"):

@@ -268,12 +268,17 @@ class PromotionStore:
         }
 
     def working(self, services: Iterable[str]) -> list[str]:
-        """Those of the service accounts that there are and that are not disabled."""
-        query = select(principal_table.c.name).where(
-            principal_table.c.kind == "service",
-            principal_table.c.owner_id.is_not(None),
-            principal_table.c.name.in_(list(services)),
-            principal_table.c.disabled_at.is_(None),
+        """Those of the service accounts that there are, and neither they nor their owners are disabled."""
+        owner = principal_table.alias("owner")
+        query = (
+            select(principal_table.c.name)
+            .join(owner, owner.c.id == principal_table.c.owner_id)
+            .where(
+                principal_table.c.kind == "service",
+                principal_table.c.name.in_(list(services)),
+                principal_table.c.disabled_at.is_(None),
+                owner.c.disabled_at.is_(None),
+            )
         )
         return list(self._connection.scalars(query))
 
