@@ -10,9 +10,16 @@ from mainspring.core.errors import Blocked, Conflict, Forbidden
 from mainspring.core.operation import Client
 from mainspring.registry import contract
 from mainspring.registry import override_contract as breaking
-from mainspring.registry.catalog_contract import MoveVersion, move_version
+from mainspring.registry.catalog_contract import (
+    MoveVersion,
+    RenameModel,
+    delete_model,
+    move_version,
+    rename_model,
+)
 from mainspring.registry.contract import (
     DescribeModel,
+    NameModel,
     NamePolicy,
     Promotion,
     ProposePolicy,
@@ -216,3 +223,28 @@ def test_break_glass_is_as_short_as_the_strictest_allows(clients: Clients) -> No
     promotion = clients.deployer.call(breaking.override, request)
 
     assert (promotion.expires_at - promotion.recorded_at).total_seconds() == 2 * 3600
+
+
+def test_a_suite_does_not_open_a_gate_of_the_workspace(clients: Clients) -> None:
+    story.in_production(clients.developer, clients.service, clients.approver)
+    gate(clients, approvals=2)
+    story.declare(clients.admin, override_hours=100)
+    number = story.version(clients.developer).number
+    request = breaking.Override(model=MODEL, version=number, reason="the other one is broken")
+
+    with pytest.raises(Blocked, match="gate of the workspace for 'production' allows no way past"):
+        clients.deployer.call(breaking.override, request)
+
+
+def test_a_tier_is_not_shed_with_the_name(clients: Clients) -> None:
+    story.version(clients.developer)
+    tier(clients.developer, "high")
+
+    with pytest.raises(Forbidden, match="freeing the name of a model of the risk tier 'high'"):
+        clients.developer.call(rename_model, RenameModel(model=MODEL, name="another"))
+    with pytest.raises(Forbidden, match="freeing the name of a model of the risk tier 'high'"):
+        clients.developer.call(delete_model, NameModel(model=MODEL))
+    tier(clients.admin, "low")
+    with pytest.raises(Forbidden, match="'high'"):
+        clients.developer.call(delete_model, NameModel(model=MODEL))
+    clients.admin.call(delete_model, NameModel(model=MODEL))

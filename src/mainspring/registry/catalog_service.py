@@ -22,7 +22,7 @@ from mainspring.registry.desk import Desk
 from mainspring.registry.field_store import FieldStore
 from mainspring.registry.model import Model, ModelVersion
 from mainspring.registry.origin import Origin, origin
-from mainspring.registry.promotion import OPEN_STATES, UNGATED, approval_blockers
+from mainspring.registry.promotion import OPEN_STATES, TIERS, UNGATED, approval_blockers
 from mainspring.registry.registration import held_to_requirements
 from mainspring.registry.stage_store import StageStore, checked_stage
 from mainspring.registry.standing_gate import newest_gates, standing_gate
@@ -62,6 +62,7 @@ def rename_model(work: Work, request: contract.RenameModel) -> Model:
     """Give it another name; its versions come along, and no gate is shed or walked under."""
     store, catalog = _stores(work)
     row = store.model_row(request.model)
+    _held_to_tier(work, row)
     if request.name != request.model:
         if store.find_model(request.name) is not None:
             raise Conflict(f"a model named {request.name!r} exists", field="name")
@@ -70,6 +71,13 @@ def rename_model(work: Work, request: contract.RenameModel) -> Model:
     store.update_model(row.id, {"name": request.name, "updated_at": work.now})
     work.announce("model.renamed", ("model", request.name), request.name, before=request.model)
     return store.model_of(store.model_row(request.name))
+
+
+def _held_to_tier(work: Work, row: Any) -> None:
+    """A name that is free again is that of a model of the lowest tier."""
+    if row.risk_tier != TIERS[0] or row.lowered_from is not None:
+        highest = row.lowered_from or row.risk_tier
+        work.actor.require("approve", f"freeing the name of a model of the risk tier {highest!r}")
 
 
 def _refuse_gated(catalog: CatalogStore, name: str, what: str) -> None:
@@ -84,6 +92,7 @@ def delete_model(work: Work, request: NameModel) -> Done:
     """Delete it with all its versions, unless something was said of one at a gate."""
     store, catalog = _stores(work)
     row = store.model_row(request.model)
+    _held_to_tier(work, row)
     promotions = catalog.promotions(row.id, all_of_them=True)
     _refuse_delete(request.model, promotions)
     count = catalog.count_versions(row.id)

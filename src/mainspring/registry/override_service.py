@@ -65,11 +65,16 @@ def _allowed(desk: Desk, version: Any, stage: str) -> tuple[list[Any], int, Any]
     if version.digest is None:
         reasons.append("its files are not kept here, or are not those of the run it names")
     tier = desk.tier(version, desk.opened_at(version))
-    suites = desk.promotions.suite_rows(version.model, stage)[:1]
-    suites += newest_gates(desk.promotions.gate_rows(stage), tier)
+    gates = newest_gates(desk.promotions.gate_rows(stage), tier)
+    suites = [*desk.promotions.suite_rows(version.model, stage)[:1], *gates]
     hours = min((s.override_hours for s in suites if s.override_hours is not None), default=None)
     if hours is None:
         reasons.append(f"the suite for {stage!r} allows no way past the gate (override_hours)")
+    # Whoever may declare a suite does not let a model past what the workspace asks of all.
+    elif any(gate.override_hours is None for gate in gates):
+        reasons.append(
+            f"the gate of the workspace for {stage!r} allows no way past it (override_hours)"
+        )
     champion = desk.registry.staged(version.model, stage)
     if champion is None or not desk.registry.passed_into(champion.id, stage):
         reasons.append(f"nothing in {stage} passed the gate: there is nothing to come back to")
