@@ -386,3 +386,23 @@ def test_what_is_withdrawn_while_it_is_approved_is_one_of_both(
         events = story.kinds(people.viewer, subject=promotion.id)
         assert sum(isinstance(answer, Promotion) for answer in answers) == 1
         assert len({"promotion.withdrawn", "promotion.approved"} & set(events)) == 1
+
+
+def test_what_another_promotion_brought_into_production_enters_no_other_stage(
+    clients: Clients,
+) -> None:
+    story.declare(clients.developer)
+    story.declare(clients.developer, stage="staging", approvals=0)
+    number = story.version(clients.developer).number
+    first = story.ask(clients.developer, number)
+    second = story.ask(clients.developer, number, stage="staging")
+    story.say(clients.service, first.id)
+    story.approve(clients.approver, first.id)
+
+    found = story.say(clients.service, second.id)
+
+    assert found.state == "failed"
+    told = story.events(clients.viewer, kind="promotion.failed")[0]
+    assert told.facts["reasons"] == [
+        f"{MODEL}@{number} is in production, which would be left empty"
+    ]

@@ -181,7 +181,7 @@ def _advance(desk: Desk, row: Any, version: Any) -> None:
             desk.promotions.set_state(row.id, "checking")
             desk.announce("promotion.stale", row, version, checks=pending)
         return
-    refused += _champion_changed(desk, row, version)
+    refused += _champion_changed(desk, row, version) or _stays(version, row.stage)
     provenance = desk.provenance(version)
     if provenance is not None:
         refused += training_blockers(gate.rule, provenance, desk.work.now)
@@ -213,6 +213,15 @@ def _champion_changed(desk: Desk, row: Any, version: Any) -> list[str]:
         f"version {now} entered {row.stage} since this was asked for; it was compared with {before}"
     )
     return [f"{reason}: ask again"]
+
+
+def _stays(version: Any, stage: str) -> list[str]:
+    """Another promotion has brought it where it does not leave: nobody can decide on this one."""
+    try:
+        checked_move(version, stage)
+    except Conflict as refusal:
+        return [refusal.message]
+    return []
 
 
 def _approve_by_policy(desk: Desk, row: Any, version: Any, gate: Gate) -> None:
