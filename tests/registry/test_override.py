@@ -20,7 +20,7 @@ from mainspring.registry.contract import (
     RollBack,
 )
 from mainspring.registry.record import CheckSpec
-from mainspring.registry.standing_contract import Judge, revoke
+from mainspring.registry.standing_contract import Judge, block, revoke
 from tests import story
 from tests.house import Clients, Clock
 from tests.story import MODEL
@@ -237,3 +237,51 @@ def test_words_on_a_promotion_decide_nothing(clients: Clients) -> None:
     assert shown.missing == ["0 of 1 approvals given"]
     version = NameVersion(model=MODEL, version=1)
     assert clients.viewer.call(contract.show_version, version).stage == "development"
+
+
+def return_to_the_first(clients: Clients) -> None:
+    request = RollBack(model=MODEL, version=1, reason="it crashes as well")
+    clients.deployer.call(contract.roll_back, request)
+
+
+def test_a_rollback_ends_it(clients: Clients, clock: Clock) -> None:
+    promotion = overridden(clients)
+    return_to_the_first(clients)
+
+    assert story.kinds(clients.viewer)[-2:] == ["version.rolled_back", "promotion.returned"]
+    with pytest.raises(Conflict, match="is returned"):
+        confirmed(clients.approver, promotion)
+
+
+def test_what_is_confirmed_later_stays_when_the_time_of_an_earlier_one_is_over(
+    clients: Clients, clock: Clock
+) -> None:
+    overridden(clients)
+    return_to_the_first(clients)
+    clock.advance(hours=1)
+    confirmed(clients.approver, broken(clients, 2))
+    sweep(clients, clock, 3.5)
+
+    assert in_production(clients) == 2
+
+
+def test_what_passes_its_gate_later_stays_as_well(clients: Clients, clock: Clock) -> None:
+    overridden(clients)
+    return_to_the_first(clients)
+    asked = story.ask(clients.developer, 2)
+    story.say(clients.service, asked.id)
+    story.approve(clients.approver, asked.id)
+
+    assert clients.viewer.call(contract.show_model, NameModel(model=MODEL)).unconfirmed is None
+    sweep(clients, clock, 5)
+    assert in_production(clients) == 2
+
+
+def test_what_was_blocked_since_is_not_confirmed(clients: Clients, clock: Clock) -> None:
+    promotion = overridden(clients)
+    clients.admin.call(block, Judge(model=MODEL, version=2, reason="leaks"))
+
+    with pytest.raises(Blocked, match="leaks"):
+        confirmed(clients.second_approver, promotion)
+    sweep(clients, clock, 5)
+    assert in_production(clients) == 1

@@ -299,6 +299,7 @@ def move_version(work: Work, request: contract.MoveVersion) -> ModelVersion:
         replaced = [other.number for other in others]
         facts = {"stage": request.stage, "before": row.stage, "replaced": replaced}
         _announce(work, "version.staged", row, **facts)
+        Desk(work).moved(row, request.stage, *others)
     return store.version_of(store.version_row(request.model, request.version))
 
 

@@ -212,6 +212,19 @@ class Desk:
             decided_at=promotion.decided_at,
         )
 
+    def moved(self, version: Any, stage: str, *champions: Any) -> None:
+        """A version has come into a stage: what it left behind and whom it replaced is settled."""
+        self.end_overrides(version, version.stage)
+        for champion in champions:
+            if champion is not None:
+                self.end_overrides(champion, stage)
+
+    def end_overrides(self, version: Any, stage: str) -> None:
+        """What has left the stage waits for no second person: should it return, that is another time."""
+        for promotion in self.promotions.overridden(version.id, stage):
+            self.promotions.set_state(promotion.id, "returned", self.work.now)
+            self.announce("promotion.returned", promotion, version, reason=f"it left {stage}")
+
     def announce_version(self, kind: str, version: Any, **facts: Any) -> None:
         """Log an event about the version."""
         self.work.announce_fully(

@@ -14,7 +14,7 @@ from mainspring.registry.desk import Desk, refused_party
 from mainspring.registry.promotion import UNDONE_STATES
 from mainspring.registry.stage_store import checked_target
 from mainspring.registry.standing_gate import newest_gates
-from mainspring.registry.store import checked_move
+from mainspring.registry.store import checked_move, checked_standing
 
 
 @performs(contract.override)
@@ -54,6 +54,7 @@ def override(work: Work, request: contract.Override) -> Promotion:
     )  # fmt: skip
     facts = {"promotion": public_id, "replaced": champion.number, "override": True}
     desk.announce_version("version.promoted", version, stage=request.stage, **facts)
+    desk.moved(version, request.stage, champion)
     return desk.shown(row)
 
 
@@ -101,6 +102,7 @@ def confirm(work: Work, request: contract.Confirm) -> Promotion:
             f"{version.stage}: there is nothing to confirm",
             field="promotion",
         )
+    checked_standing(version)
     refused_party(desk, row, version)
     bound_to = desk.bound_to(row, version, desk.gate(row, version))
     desk.add_decision(row, "confirm", request.reason, bound_to)

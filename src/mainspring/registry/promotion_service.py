@@ -259,6 +259,7 @@ def _approve_by_policy(desk: Desk, row: Any, version: Any, gate: Gate) -> None:
 def _promote(desk: Desk, row: Any, version: Any) -> None:
     now = desk.work.now
     checked_move(version, row.stage)
+    champion = desk.registry.staged(version.model, row.stage)
     replaced = desk.registry.move(
         version, row.stage, desk.work.actor.name, now, promotion_id=row.id
     )
@@ -266,6 +267,7 @@ def _promote(desk: Desk, row: Any, version: Any) -> None:
     desk.announce_version(
         "version.promoted", version, stage=row.stage, promotion=row.public_id, replaced=replaced
     )
+    desk.moved(version, row.stage, champion)
 
 
 @performs(contract.withdraw)

@@ -152,6 +152,13 @@ class PromotionStore:
         )
         return list(self._connection.execute(query))
 
+    def overridden(self, version: int, stage: str) -> list[Row[Any]]:
+        """What let a version into a stage past its gate, and nobody has confirmed yet."""
+        table = promotion_table
+        same = (table.c.version_id == version) & (table.c.stage == stage)
+        query = select(table).where(same, table.c.state == "overridden")
+        return list(self._connection.execute(query))
+
     def overdue(self, now: dt.datetime) -> list[Row[Any]]:
         """Undecided requests, and overrides that nobody confirmed, past their time."""
         return list(

@@ -14,6 +14,7 @@ from mainspring.core.ids import checked_alias
 from mainspring.core.work import Work, performs
 from mainspring.registry import contract
 from mainspring.registry.catalog_store import CatalogStore
+from mainspring.registry.desk import Desk
 from mainspring.registry.model import Model, ModelVersion
 from mainspring.registry.promotion import STAGES, TIERS
 from mainspring.registry.promotion_store import PromotionStore
@@ -265,6 +266,7 @@ def roll_back(work: Work, request: contract.RollBack) -> ModelVersion:
             ["a version that was not there before needs a promotion"],
             fix=f"mainspring promote {request.model}@{request.version} --to {request.stage}",
         )
+    champion = store.staged(request.model, request.stage)
     before = store.move(version, request.stage, work.actor.name, work.now)
     work.announce(
         "version.rolled_back",
@@ -275,6 +277,7 @@ def roll_back(work: Work, request: contract.RollBack) -> ModelVersion:
         replaced=before,
         reason=request.reason,
     )
+    Desk(work).moved(version, request.stage, champion)
     return store.version_of(store.version_row(request.model, request.version))
 
 
