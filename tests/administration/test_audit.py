@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import pytest
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, Text, select
 
 from mainspring.administration import contract
 from mainspring.administration.contract import Chain, Nothing
 from mainspring.app import App
 from mainspring.core.blobs import canonical_json
 from mainspring.core.chain import chain_hash
+from mainspring.core.database import Json
 from mainspring.core.event_log import event_table
 from mainspring.core.settings import Settings
 from mainspring.notary import Notary
@@ -271,6 +272,31 @@ class TestFile:
     def database_kind(self) -> str:
         """PostgreSQL has checksums of its own for its pages."""
         return "SQLite"
+
+    @pytest.mark.usefixtures("log")
+    @pytest.mark.parametrize(
+        "column",
+        [
+            column.name
+            for column in event_table.c
+            if isinstance(column.type, Text | Json) and not column.nullable
+        ],
+    )
+    def test_a_text_that_became_bytes_is_named(
+        self, app: App, clients: Clients, column: str
+    ) -> None:
+        """Who filters would not find it, though it reads the same."""
+        tamper(
+            app, statement(f"update event set {column} = cast({column} as blob) where sequence = 4")
+        )
+
+        assert first_bad(clients)[:2] == ("changed", 4)
+
+    @pytest.mark.usefixtures("log")
+    def test_a_head_that_is_no_number_is_named(self, app: App, clients: Clients) -> None:
+        tamper(app, statement("update workspace set chain_sequence = 'x' where id = 1"))
+
+        assert "'x' for the number of its events" in verified(clients).faults[0].found
 
     @pytest.mark.parametrize("flip", [0x01, 0x04, 0x80], ids=hex)
     @pytest.mark.parametrize("place", [1, 7, -1])

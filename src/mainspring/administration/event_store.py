@@ -12,11 +12,15 @@ from sqlalchemy import (
     Connection,
     LargeBinary,
     Text,
+    case,
     cast,
+    func,
+    literal,
     select,
     type_coerce,
 )
 from sqlalchemy.exc import DatabaseError, OperationalError
+from sqlalchemy.types import NullType
 
 from mainspring.administration.contract import ListEvents
 from mainspring.core.chain import Mark, Row
@@ -111,15 +115,22 @@ def stored_events(
 
 def _raw_columns(connection: Connection) -> Iterator[ColumnElement[Any]]:
     """The columns without their types; on SQLite texts as bytes, which may have become no text."""
-    as_bytes = connection.dialect.name == "sqlite"
+    on_sqlite = connection.dialect.name == "sqlite"
     for column in event_table.c:
         if isinstance(column.type, Text | Json):
             text = type_coerce(column, Text)
-            yield (cast(text, LargeBinary) if as_bytes else text).label(column.name)
+            yield (_as_bytes(text) if on_sqlite else text).label(column.name)
         elif isinstance(column.type, Moment):
             yield type_coerce(column, BigInteger).label(column.name)
         else:
             yield column
+
+
+def _as_bytes(text: ColumnElement[str]) -> ColumnElement[Any]:
+    """A text as its bytes; what SQLite keeps as bytes itself, and no filter finds, as their digits."""
+    is_text = func.typeof(text).in_(["text", "null"])
+    digits = literal("not a text: ").concat(func.hex(text))
+    return type_coerce(case((is_text, cast(text, LargeBinary)), else_=digits), NullType())
 
 
 def _read(name: str, value: Any) -> Any:

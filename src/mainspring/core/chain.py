@@ -166,6 +166,9 @@ class Walk:
         """The last event has no follower that would betray it: the workspace's row does."""
         if head is None or head == self.last:
             return None
+        if not isinstance(head.sequence, int):  # SQLite keeps what it is given
+            text = f"the workspace's row tells {head.sequence!r} for the number of its events"
+            return Fault(wrong="changed", sequence=self.last.sequence, event=self.event, found=text)
         if head.sequence > self.last.sequence:
             text = f"the log ends at {self.last.sequence}, and {head.sequence} events were written"
             return Fault(wrong="cut", sequence=self.last.sequence + 1, found=text)
