@@ -193,4 +193,6 @@ def explained(error: Exception, name: str | None = None) -> Invalid:
     inner = re.search(r"field `([^`]+)`", text)
     parts = [found.group(1) for found in (place, inner) if found is not None and found.group(1)]
     field_name = name or ".".join(parts) or "body"
+    if inner is not None and "missing required field" in text:
+        return Invalid(f"{field_name} is missing and has to be given", field=field_name)
     return Invalid(f"{field_name}: {text}", field=field_name)
