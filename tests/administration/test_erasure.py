@@ -326,9 +326,10 @@ class TestAfterwards:
 
         assert "run.author" not in erase(clients.admin, SERVICE).replaced
 
-    def test_nobody_is_called_like_a_service(self, clients: Clients) -> None:
+    @pytest.mark.parametrize("name", [SERVICE, SERVICE.title()])
+    def test_nobody_is_called_like_a_service(self, clients: Clients, name: str) -> None:
         with pytest.raises(Conflict, match="is a service's name"):
-            clients.admin.call(administration.add_person, AddPerson(name=SERVICE))
+            clients.admin.call(administration.add_person, AddPerson(name=name))
 
 
 class TestAtOnce:

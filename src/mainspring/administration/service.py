@@ -23,6 +23,7 @@ from mainspring.administration.store import (
 )
 from mainspring.administration.token_service import make_token
 from mainspring.administration.tokens import admit_services
+from mainspring.core.access import OUR_SERVICES
 from mainspring.core.errors import Blocked, Conflict, Invalid, NotFound
 from mainspring.core.operation import Done, Request
 from mainspring.core.reference import is_erased_name
@@ -77,7 +78,7 @@ def add_person(work: Work, request: contract.AddPerson) -> Person:
             f"{request.name!r} is what an erased person is called", field="name", fix="another name"
         )
     store = _store(work)
-    if store.is_service(request.name):
+    if store.is_service(request.name) or request.name.casefold() in OUR_SERVICES:
         raise Conflict(
             f"{request.name!r} is a service's name: what it did would be taken for the person's",
             field="name",

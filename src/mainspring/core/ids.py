@@ -39,7 +39,7 @@ Name = Annotated[
     msgspec.Meta(
         min_length=1,
         max_length=250,
-        pattern=r"^(?!\.)(?![0-9]+$)[A-Za-z0-9_\-. ]*[A-Za-z0-9_\-.]$(?!\n)",
+        pattern=r"^(?![. ])(?![0-9]+$)[A-Za-z0-9_\-. ]*[A-Za-z0-9_\-.]$(?!\n)",
         description="a name: letters, digits, _ - . and inner spaces; not digits only",
     ),
 ]
