@@ -33,6 +33,7 @@ def add_account(work: Work, request: contract.AddServiceAccount) -> ServiceAccou
             fix="give the account a name that says whose program it is",
         )
     for role in request.roles:
+        work.actor.require("grant", "giving a role")
         account_role(role)
     store, accounts = _stores(work)
     owner_name = request.owner or work.actor.name

@@ -72,6 +72,7 @@ def list_workspaces(work: Work, request: contract.Nothing) -> list[Workspace]:
 def add_person(work: Work, request: contract.AddPerson) -> Person:
     """Add the person and the roles."""
     for role in request.roles:
+        work.actor.require("grant", "giving a role")
         known_role(role)
     if is_erased_name(request.name):
         raise Invalid(
