@@ -313,6 +313,19 @@ class TestAlteredFile:
         assert (fault.line, "another than the home remembers" in fault.found) == (4, True)
 
     @pytest.mark.usefixtures("four")
+    @pytest.mark.parametrize("memory", [b"", b"{}", b"\x00", b'{"folder":1,"lines":0,"digest":""}'])
+    def test_a_memory_that_cannot_be_read_is_no_reason_to_believe(
+        self, app: App, memory: bytes
+    ) -> None:
+        (app.settings.home / MEMORY).write_bytes(memory)
+        file_of(app).write_bytes(b"\n".join(file_of(app).read_bytes().split(b"\n")[:2]) + b"\n")
+
+        fault = app.checkpoints.read().fault
+
+        assert fault is not None
+        assert "cannot be read" in fault.found
+
+    @pytest.mark.usefixtures("four")
     def test_a_signature_of_another_key_counts_for_nothing(self, app: App, tmp_path: Path) -> None:
         other = App(replace(app.settings, home=tmp_path / "other"))
         sign(other, 1, 2, 9)

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import pytest
+
 from mainspring.administration import contract
-from mainspring.administration.contract import Nothing
+from mainspring.administration.contract import CreateToken, Nothing
 from mainspring.app import App
+from mainspring.core.errors import Unauthenticated
 from tests import story
-from tests.house import SERVICE, Clients, local_client
+from tests.house import SERVICE, Clients, Clock, local_client
 
 
 def last_uses(clients: Clients) -> dict[str, bool]:
@@ -30,3 +33,19 @@ def test_the_services_work_in_a_new_workspace_at_once(app: App, tokens: dict[str
     service = local_client(app, tokens[SERVICE], story.ELSEWHERE)
 
     assert "operate" in service.call(contract.whoami, Nothing()).permissions
+
+
+def test_what_is_made_with_a_token_that_ends_does_not_outlive_it(
+    clients: Clients, clock: Clock
+) -> None:
+    short = clients.admin.call(contract.create_token, CreateToken(owner="ada", days=1)).token
+    maker = clients.signed_in(short)
+    made = [
+        clients.signed_in(maker.call(contract.create_token, request).token)
+        for request in (CreateToken(owner="ada"), CreateToken(owner="vera", days=30))
+    ]
+    clock.advance(days=2)
+
+    for client in made:
+        with pytest.raises(Unauthenticated):
+            client.call(contract.whoami, Nothing())

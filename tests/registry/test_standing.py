@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from mainspring.administration import contract as administration
+from mainspring.administration.contract import GrantRole
 from mainspring.core.errors import Blocked, Conflict, Forbidden
 from mainspring.deployment import contract as deployment
 from mainspring.deployment.contract import StartDeployment
@@ -122,3 +124,14 @@ def test_production_is_not_left_empty(clients: Clients) -> None:
 
     with pytest.raises(Conflict, match="would be left empty"):
         clients.approver.call(revoke, judge(number))
+
+
+def test_who_may_approve_by_the_hand_of_its_maker_does_not_let_it_go(clients: Clients) -> None:
+    number = story.version(clients.admin).number
+    clients.developer.call(block, judge(number))
+    request = GrantRole(person="vera", role="approver")
+    clients.admin.call(administration.grant_role, request)
+
+    with pytest.raises(Blocked, match="by the grace of a party alone"):
+        clients.viewer.call(unblock, judge(number))
+    assert clients.approver.call(unblock, judge(number)).state == "active"

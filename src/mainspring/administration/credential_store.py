@@ -42,6 +42,14 @@ def made_by(connection: Connection, actor: Actor, owner: int, now: dt.datetime) 
     return {"given_by": known.key if known else None, "given_at": known.at if known else None}
 
 
+def expiry(connection: Connection, actor: Actor) -> dt.datetime | None:
+    """When the token ends that the actor signed in with; None for one without an end, or a password."""
+    if actor.token is None:
+        return None
+    query = select(token_table.c.expires_at).where(token_table.c.public_id == actor.token)
+    return connection.scalars(query).one_or_none()
+
+
 def _credential(actor: Actor) -> tuple[Any, Any]:
     if actor.token is not None:
         return token_table, token_table.c.public_id == actor.token

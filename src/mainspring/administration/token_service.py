@@ -6,7 +6,7 @@ import datetime as dt
 from typing import Any
 
 from mainspring.administration.contract import CreateToken, NewToken
-from mainspring.administration.credential_store import made_by
+from mainspring.administration.credential_store import expiry, made_by
 from mainspring.administration.roles import known_verb
 from mainspring.administration.store import AdministrationStore
 from mainspring.core.access import PERMISSIONS, new_token, token_hash
@@ -36,7 +36,7 @@ def make_token(
             "hash": token_hash(secret),
             "verbs": request.verbs,
             "models": request.models,
-            "expires_at": work.now + dt.timedelta(days=request.days) if request.days else None,
+            "expires_at": _until(work, request.days),
             "recorded_at": work.now,
             "made_by": work.actor.key,
             **made_by(work.connection, work.actor, principal, work.now),
@@ -45,3 +45,10 @@ def make_token(
     limits: dict[str, Any] = {"verbs": request.verbs, "models": request.models}
     work.announce("token.created", ("token", public_id), owner=request.owner, **limits)
     return NewToken(id=public_id, owner=request.owner, token=secret)
+
+
+def _until(work: Work, days: int | None) -> dt.datetime | None:
+    """When it ends: as asked, and not after the token that it is made with."""
+    asked = work.now + dt.timedelta(days=days) if days else None
+    own = expiry(work.connection, work.actor)
+    return min((one for one in (asked, own) if one is not None), default=None)

@@ -71,6 +71,10 @@ class Memory(msgspec.Struct, frozen=True):
     """Of the last line."""
 
 
+ILLEGIBLE = Memory("", -1, "")
+"""Where there is a memory that nobody can read: not the same as none."""
+
+
 class Line(NamedTuple):
     """A whole line of the file."""
 
@@ -217,8 +221,10 @@ class Checkpoints:
     def _memory(self) -> Memory | None:
         try:
             found = msgspec.json.decode((self._home / MEMORY).read_bytes(), type=Memory)
-        except (FileNotFoundError, msgspec.DecodeError):
+        except FileNotFoundError:
             return None
+        except msgspec.DecodeError:
+            return ILLEGIBLE
         # Somebody has chosen another folder since: what is there now began there.
         return found if found.folder == str(self._folder) else None
 
@@ -286,6 +292,9 @@ def _forgotten(file: Path, memory: Memory | None) -> Fault | None:
     """Whether the file lacks what the home remembers: it may have more, if we died in between."""
     if memory is None:
         return None
+    if memory is ILLEGIBLE:
+        found = f"what the home remembers of the checkpoints ({MEMORY}) cannot be read"
+        return Fault(wrong="checkpoints", line=1, found=found)
     count = 0
     for line in _lines(file):
         count = line.number

@@ -258,7 +258,7 @@ def refused_party(desk: Desk, promotion: Any, version: Any) -> None:
     if actor.kind != "person":
         raise Blocked("only a person decides", [f"{actor.name!r} is a {actor.kind}"])
     since = desk.since(promotion, version)
-    refusal = four_eyes(actor.name, since.parties) or _by_grace(desk, since)
+    refusal = four_eyes(actor.name, since.parties) or by_grace(desk, since)
     if refusal:
         raise Blocked(
             f"{actor.name!r} may not decide on {version.model}@{version.number}: "
@@ -268,7 +268,7 @@ def refused_party(desk: Desk, promotion: Any, version: Any) -> None:
         )
 
 
-def _by_grace(desk: Desk, since: Since) -> list[str]:
+def by_grace(desk: Desk, since: Since) -> list[str]:
     """Whether the actor may approve, or is who they seem to be, by the hand of a party alone."""
     actor = desk.work.actor
     standing = desk.promotions.standing({actor.name}, since).get(actor.name)

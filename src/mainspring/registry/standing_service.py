@@ -7,9 +7,10 @@ from typing import Any
 from mainspring.core.errors import Blocked, Conflict
 from mainspring.core.work import Work, performs
 from mainspring.registry import standing_contract as contract
-from mainspring.registry.desk import Desk
+from mainspring.registry.desk import Desk, by_grace
 from mainspring.registry.model import ModelVersion
 from mainspring.registry.promotion import VersionState, four_eyes, standing_blockers
+from mainspring.registry.promotion_store import Since
 
 KINDS: dict[VersionState, str] = {
     "blocked": "version.blocked",
@@ -38,6 +39,8 @@ def unblock(work: Work, request: contract.Judge) -> ModelVersion:
     refusal = four_eyes(work.actor.name, makers)
     if work.actor.kind != "person":
         refusal.append(f"{work.actor.name!r} is a {work.actor.kind}")
+    since = Since(frozenset(makers), run.opened_at if run else row.recorded_at)
+    refusal = refusal or by_grace(desk, since)
     if refusal:
         raise Blocked(f"{_name(row)} stays blocked: {'; '.join(refusal)}", refusal)
     return _judged(desk, row, "active", request.reason)
