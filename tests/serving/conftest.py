@@ -12,7 +12,7 @@ import pytest
 from onnx import TensorProto, helper
 from sklearn.datasets import load_breast_cancer
 
-from mainspring.core.signature import Column, Signature
+from mainspring.core.signature import Column, Datatype, Signature
 from mainspring.engines import lightgbm as engine
 from mainspring.engines.encoding import encode
 from mainspring.engines.engine import ModelDescription, write_description
@@ -85,17 +85,61 @@ def brittle_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+ECHOED: dict[str, tuple[Datatype, int]] = {
+    "flag": ("BOOL", TensorProto.BOOL),
+    "count": ("INT64", TensorProto.INT64),
+    "small": ("FP32", TensorProto.FLOAT),
+    "big": ("FP64", TensorProto.DOUBLE),
+    "word": ("BYTES", TensorProto.STRING),
+}
+
+
+@pytest.fixture(scope="session")
+def echo_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Answers every input as it came, under the name `same_` and its own."""
+    folder = tmp_path_factory.mktemp("echo")
+    graph = helper.make_graph(
+        [helper.make_node("Identity", [name], [f"same_{name}"]) for name in ECHOED],
+        "echo",
+        [helper.make_tensor_value_info(name, kind, ["n"]) for name, (_, kind) in ECHOED.items()],
+        [
+            helper.make_tensor_value_info(f"same_{name}", kind, ["n"])
+            for name, (_, kind) in ECHOED.items()
+        ],
+    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=9)
+    (folder / "model.onnx").write_bytes(model.SerializeToString())
+    inputs = tuple(
+        Column(name=name, datatype=datatype, nullable=name == "big")
+        for name, (datatype, _) in ECHOED.items()
+    )
+    outputs = tuple(
+        Column(name=f"same_{name}", datatype=datatype) for name, (datatype, _) in ECHOED.items()
+    )
+    write_description(
+        folder,
+        ModelDescription(
+            engine="onnx",
+            signature=Signature(inputs=inputs, outputs=outputs),
+            files=("model.onnx",),
+        ),
+    )
+    return folder
+
+
 @pytest.fixture(scope="module")
 def plane(
     tmp_path_factory: pytest.TempPathFactory,
     first_model: Path,
     second_model: Path,
     brittle_model: Path,
+    echo_model: Path,
 ) -> Iterator[Plane]:
     models = [
         served(first_model, "1"),
         served(second_model, "2"),
         served(brittle_model, "1", "brittle"),
+        served(echo_model, "1", "echo"),
     ]
     with Plane(tmp_path_factory.mktemp("plane"), models) as plane:
         yield plane

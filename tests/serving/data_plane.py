@@ -22,6 +22,7 @@ TOKEN, CONTROL = "predict-token", "control-token"
 PREDICT = {"authorization": f"Bearer {TOKEN}"}
 STEER = {"authorization": f"Bearer {CONTROL}"}
 INFER = "/v2/models/tumour/infer"
+ECHO = "/v2/models/echo/infer"
 PATIENCE = 20.0
 
 
@@ -60,6 +61,22 @@ def row(count: int = 1, **changes: object) -> dict[str, Any]:
     inputs = [
         {"name": name, "shape": [count], "datatype": datatype, "data": [value] * count}
         for name, (datatype, value) in columns.items()
+    ]
+    return {"inputs": inputs, **changes}
+
+
+def echo(count: int = 1, **changes: object) -> dict[str, Any]:
+    """A good request for the model that answers what it is sent."""
+    columns: dict[str, tuple[str, list[object]]] = {
+        "flag": ("BOOL", [n % 2 == 0 for n in range(count)]),
+        "count": ("INT64", list(range(count))),
+        "small": ("FP32", [n + 0.5 for n in range(count)]),
+        "big": ("FP64", [n / 3 for n in range(count)]),
+        "word": ("BYTES", [f"w\u00f6rd {n}" for n in range(count)]),
+    }
+    inputs = [
+        {"name": name, "shape": [count], "datatype": datatype, "data": values}
+        for name, (datatype, values) in columns.items()
     ]
     return {"inputs": inputs, **changes}
 

@@ -70,7 +70,7 @@ def test_health_says_yes(plane: Plane, path: str, answer: dict[str, object]) -> 
 def test_the_server_describes_itself(plane: Plane, path: str) -> None:
     about = plane.client.get(path).json()
 
-    assert (about["name"], about["extensions"]) == ("mainspring", [])
+    assert (about["name"], about["extensions"]) == ("mainspring", ["binary_tensor_data"])
 
 
 def test_a_model_describes_itself(plane: Plane) -> None:
@@ -341,5 +341,5 @@ def test_too_many_rows_are_refused(plane: Plane) -> None:
 @pytest.mark.parametrize(
     "headers", [{"content-encoding": "gzip"}, {"inference-header-content-length": "10"}]
 )
-def test_forms_we_do_not_read_are_refused(plane: Plane, headers: dict[str, str]) -> None:
+def test_forms_that_do_not_hold_are_refused(plane: Plane, headers: dict[str, str]) -> None:
     assert plane.client.post(INFER, content=b"{}", headers=headers).status_code == 400

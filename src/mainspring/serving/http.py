@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable, MutableMapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 import msgspec
 
 from mainspring.core.errors import Invalid, MainspringError, TooLarge
+from mainspring.serving.compression import accepted, deflate, inflate
 
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
@@ -16,6 +18,16 @@ Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 
 MAX_BODY = 32 * 2**20
 JSON = b"application/json"
+OCTETS = b"application/octet-stream"
+WORTH_DEFLATING = 1024
+"""Below this many bytes a compressed answer saves nothing that a caller would notice."""
+HEADER_LENGTH = b"inference-header-content-length"
+
+
+class TooSlow(Invalid):
+    """When a body did not arrive in the time that it was given."""
+
+    status = 408
 
 
 class Disconnected(Exception):
@@ -51,7 +63,7 @@ def refusal(error: MainspringError) -> Reply:
     headers = []
     if error.status == 401:
         headers.append((b"www-authenticate", b"Bearer"))
-    if error.status == 413:
+    if error.status in (408, 413):
         # What is left of the body is not worth reading.
         headers.append((b"connection", b"close"))
     text = f"{error.message}; {error.fix}" if error.fix else error.message
@@ -61,26 +73,65 @@ def refusal(error: MainspringError) -> Reply:
 class Request:
     """One request; its body is read only when asked for."""
 
-    def __init__(self, scope: Scope, receive: Receive) -> None:
+    def __init__(self, scope: Scope, receive: Receive, patience: float) -> None:
         self.method: str = scope["method"]
         self.path: str = scope["path"]
         self._headers: list[tuple[bytes, bytes]] = scope["headers"]
         self._receive = receive
+        self._patience = patience
 
     def header(self, name: bytes) -> bytes | None:
+        """The value of the first header of that name, which is in lower case."""
         return next((value for key, value in self._headers if key == name), None)
 
-    async def body(self) -> bytes:
-        """The body, refused before it is read if it is too large or in a form we do not read."""
-        coding = self.header(b"content-encoding")
-        if coding not in (None, b"identity"):
+    def json_length(self) -> int | None:
+        """How much of the body is JSON, if the caller says that bytes follow it."""
+        value = self.header(HEADER_LENGTH)
+        if value is None:
+            return None
+        if not value.isdigit() or len(value) > 10:
             raise Invalid(
-                f"the content encoding {_text(coding)!r} is not supported", fix="send plain JSON"
+                f"Inference-Header-Content-Length is {_text(value)!r}; the number of bytes of the "
+                "JSON is wanted"
             )
-        if self.header(b"inference-header-content-length") is not None:
-            raise Invalid("binary tensors are not supported", fix="send plain JSON")
+        return int(value)
+
+    async def body(self) -> bytes:
+        """The plain body, refused before it is read or inflated if it is too large."""
         if int(self.header(b"content-length") or 0) > MAX_BODY:
             raise TooLarge(f"the body is larger than {MAX_BODY} bytes")
+        try:
+            async with asyncio.timeout(self._patience):
+                body = await self._read()
+        except TimeoutError:
+            raise TooSlow(
+                f"the body did not arrive within {self._patience:g} s",
+                fix="send it in one go, or in several requests",
+            ) from None
+        coding = self.header(b"content-encoding")
+        if coding is None or not body:
+            return body
+        name = _text(coding).strip().lower()
+        if name == "identity":
+            return body
+        return await asyncio.to_thread(inflate, body, name, MAX_BODY)
+
+    async def deflated(self, reply: Reply) -> Reply:
+        """The reply in a coding that the caller accepts, if it is long enough to gain by it."""
+        if len(reply.body) < WORTH_DEFLATING:
+            return reply
+        coding = accepted(self.header(b"accept-encoding"))
+        if coding is None:
+            return reply
+        headers = [
+            *reply.headers,
+            (b"content-encoding", coding.encode()),
+            (b"vary", b"accept-encoding"),
+        ]
+        body = await asyncio.to_thread(deflate, reply.body, coding)
+        return Reply(reply.status, body, reply.content_type, headers)
+
+    async def _read(self) -> bytes:
         parts: list[bytes] = []
         size = 0
         more = True
@@ -97,5 +148,5 @@ class Request:
         return parts[0] if len(parts) == 1 else b"".join(parts)
 
 
-def _text(value: bytes | None) -> str:
-    return (value or b"").decode("latin-1")
+def _text(value: bytes) -> str:
+    return value.decode("latin-1")

@@ -1,21 +1,19 @@
-"""The Open Inference Protocol v2 in JSON: requests to columns, columns to responses."""
+"""The Open Inference Protocol v2, JSON and binary: requests to columns, columns to responses."""
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
-from types import GenericAlias
-from typing import Annotated, Any
+from typing import Any
 from uuid import uuid4
 
 import msgspec
 import numpy as np
 
-from mainspring.core.errors import Invalid, TooLarge
-from mainspring.core.signature import Column, Signature
-from mainspring.engines.tensor import DTYPES, Array, Tensors, check_inputs, null_refused
+from mainspring.core.errors import Invalid
+from mainspring.core.signature import Column, Datatype, Signature
+from mainspring.engines.tensor import Array, Tensors, check_inputs
+from mainspring.serving.columns import LENGTH, ColumnReader, to_bytes
 
-MAX_ROWS = 100_000
 REQUEST_ID = "mainspring.request_id"
 EVENT_TIME = "mainspring.event_time"
 RESERVED = {
@@ -25,22 +23,12 @@ RESERVED = {
 LONGEST_ID = 200
 LAST_MOMENT = 253_402_300_799_999_999  # the end of the year 9999
 
-JSON_TYPES: dict[str, Any] = {
-    "BOOL": bool,
-    "INT64": Annotated[int, msgspec.Meta(ge=-(2**63), le=2**63 - 1)],
-    "FP32": float,
-    "FP64": float,
-    "BYTES": str,
-}
-NESTED = re.compile(rb"\[\s*\[")
-ROW = re.compile(r" - at `\$\[(\d+)\].*`$")
-
 
 class _Tensor(msgspec.Struct, forbid_unknown_fields=True):
     name: str
     shape: list[int]
     datatype: str
-    data: msgspec.Raw
+    data: msgspec.Raw | msgspec.UnsetType = msgspec.UNSET
     parameters: dict[str, Any] | None = None
 
 
@@ -51,6 +39,9 @@ class _Output(msgspec.Struct, forbid_unknown_fields=True):
 
 class _Infer(msgspec.Struct, forbid_unknown_fields=True):
     inputs: list[_Tensor]
+    model_name: str | None = None
+    """The path decides; some senders say it again here."""
+    model_version: str | None = None
     id: str | None = None
     parameters: dict[str, Any] | None = None
     outputs: list[_Output] | None = None
@@ -67,76 +58,8 @@ class InferRequest:
     inputs: Tensors
     outputs: tuple[str, ...]
     """The model's outputs that the caller wants, in that order."""
-
-
-class _Reader:
-    """Reads the `data` of one column."""
-
-    def __init__(self, column: Column) -> None:
-        self.column = column
-        self._dtype = DTYPES[column.datatype]
-        kind = JSON_TYPES[column.datatype]
-        value = kind | None if column.nullable else kind
-        self._flat: Any = msgspec.json.Decoder(GenericAlias(list, (value,)))
-        self._nested: Any = msgspec.json.Decoder(
-            GenericAlias(list, (GenericAlias(tuple, (value,)),))
-        )
-
-    def read(self, tensor: _Tensor) -> Array:
-        name, shape = self.column.name, tensor.shape
-        if tensor.datatype != self.column.datatype:
-            raise Invalid(
-                f"column {name!r} has the datatype {tensor.datatype!r}; "
-                f"{self.column.datatype} is wanted",
-                field=name,
-            )
-        if len(shape) not in (1, 2) or shape[0] < 1 or shape[1:] not in ([], [1]):
-            raise Invalid(
-                f"column {name!r} has the shape {shape}; [rows] or [rows, 1] is wanted", field=name
-            )
-        if shape[0] > MAX_ROWS:
-            raise TooLarge(
-                f"column {name!r} has {shape[0]} rows; at most {MAX_ROWS} fit", field=name
-            )
-        values = self._values(tensor)
-        if len(values) != shape[0]:
-            raise Invalid(
-                f"column {name!r} has {len(values)} values, its shape {shape} says {shape[0]}",
-                field=name,
-            )
-        return self._array(values)
-
-    def _values(self, tensor: _Tensor) -> list[Any]:
-        raw = tensor.data
-        nested = len(tensor.shape) == 2 and NESTED.match(raw) is not None
-        try:
-            if nested:
-                return [value for (value,) in self._nested.decode(raw)]
-            flat: list[Any] = self._flat.decode(raw)
-        except msgspec.ValidationError as error:
-            raise self._refusal(str(error)) from None
-        return flat
-
-    def _refusal(self, text: str) -> Invalid:
-        name, row = self.column.name, ROW.search(text)
-        if row is None:
-            return Invalid(f"column {name!r}: {text.partition(' - at ')[0]}", field=name)
-        if "got `null`" in text:
-            return null_refused(self.column, int(row[1]))
-        return Invalid(f"column {name!r}, row {row[1]}: {text[: row.start()]}", field=name)
-
-    def _array(self, values: list[Any]) -> Array:
-        if self.column.datatype != "FP32":
-            return np.array(values, dtype=self._dtype)
-        with np.errstate(over="ignore"):
-            array = np.array(values, dtype=self._dtype)
-        if np.count_nonzero(np.isinf(array)):
-            row = int(np.isinf(array).argmax())
-            raise Invalid(
-                f"column {self.column.name!r}, row {row}: {values[row]!r} does not fit FP32",
-                field=self.column.name,
-            )
-        return array
+    binary: frozenset[str] = frozenset()
+    """Those of the outputs, and the request ids, that the caller wants as bytes."""
 
 
 class Codec:
@@ -144,52 +67,73 @@ class Codec:
 
     def __init__(self, signature: Signature) -> None:
         self._signature = signature
-        self._outputs = {column.name: column.datatype for column in signature.outputs}
-        self._readers = {column.name: _Reader(column) for column in signature.inputs}
-        self._readers |= {name: _Reader(column) for name, column in RESERVED.items()}
+        self._outputs: dict[str, Datatype] = {
+            column.name: column.datatype for column in signature.outputs
+        }
+        self._answered: dict[str, Datatype] = {**self._outputs, REQUEST_ID: "BYTES"}
+        self._readers = {column.name: ColumnReader(column) for column in signature.inputs}
+        self._readers |= {name: ColumnReader(column) for name, column in RESERVED.items()}
         self._request = msgspec.json.Decoder(_Infer)
 
-    def decode(self, body: bytes, now_us: int) -> InferRequest:
-        """Check a request body; `now_us` is the event time of rows that bring none."""
+    def decode(self, body: bytes, now_us: int, header: int | None = None) -> InferRequest:
+        """Check a request body; `now_us` is the event time of rows that bring none.
+
+        `header` is how much of the body is JSON, where the caller says so: tensors in binary
+        follow it, and with 0 the body is the one column of the model.
+        """
+        if header == 0:
+            return self._bare(body, now_us)
+        head, tail = (body, None) if header is None else _parted(body, header)
         try:
-            given = self._request.decode(body)
-            columns = self._columns(given.inputs)
+            given = self._request.decode(head)
+            columns = self._columns(given.inputs, tail)
         except msgspec.ValidationError as error:
             raise Invalid(f"the request does not follow the protocol: {error}") from None
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
             raise Invalid(f"the request is not valid JSON: {error}") from None
-        request_ids, event_times = columns.pop(REQUEST_ID, None), columns.pop(EVENT_TIME, None)
-        rows = check_inputs(self._signature, columns)
-        id_ = _identity(given.id)
-        return InferRequest(
-            id=id_,
-            rows=rows,
-            request_ids=_request_ids(id_, rows, request_ids),
-            event_times=_event_times(now_us, rows, event_times),
-            inputs=columns,
+        return self.request(
+            columns,
+            now_us,
+            id_=given.id,
             outputs=self._wanted(given.outputs),
+            binary=self._binary(given),
         )
 
-    def encode(self, request: InferRequest, outputs: Tensors, *, model: str, version: str) -> bytes:
-        """The response body. A number that is not finite becomes null: JSON has no word for it."""
-        tensors: list[dict[str, object]] = [
-            {
-                "name": name,
-                "shape": [request.rows],
-                "datatype": self._outputs[name],
-                "data": outputs[name].tolist(),
-            }
-            for name in request.outputs
-        ]
-        tensors.append(
-            {
-                "name": REQUEST_ID,
-                "shape": [request.rows],
-                "datatype": "BYTES",
-                "data": request.request_ids,
-            }
+    def request(
+        self,
+        columns: Tensors,
+        now_us: int,
+        *,
+        id_: str | None = None,
+        outputs: tuple[str, ...] | None = None,
+        binary: frozenset[str] = frozenset(),
+    ) -> InferRequest:
+        """Columns as a request, once they fit the signature; without `outputs` all are wanted."""
+        request_ids, event_times = columns.pop(REQUEST_ID, None), columns.pop(EVENT_TIME, None)
+        rows = check_inputs(self._signature, columns)
+        identity = _identity(id_)
+        return InferRequest(
+            id=identity,
+            rows=rows,
+            request_ids=_request_ids(identity, rows, request_ids),
+            event_times=_event_times(now_us, rows, event_times),
+            inputs=columns,
+            outputs=tuple(self._outputs) if outputs is None else outputs,
+            binary=binary,
         )
-        return msgspec.json.encode(
+
+    def encode(
+        self, request: InferRequest, outputs: Tensors, *, model: str, version: str
+    ) -> tuple[bytes, int | None]:
+        """The response body, and how much of it is JSON where bytes follow.
+
+        In JSON a number that is not finite becomes null: JSON has no word for it.
+        """
+        tail: list[bytes] = []
+        tensors = [self._tensor(request, name, outputs[name], tail) for name in request.outputs]
+        ids: Array | list[str] = request.request_ids
+        tensors.append(self._tensor(request, REQUEST_ID, ids, tail))
+        head = msgspec.json.encode(
             {
                 "id": request.id,
                 "model_name": model,
@@ -197,17 +141,86 @@ class Codec:
                 "outputs": tensors,
             }
         )
+        return (head + b"".join(tail), len(head)) if tail else (head, None)
 
-    def _columns(self, tensors: list[_Tensor]) -> Tensors:
+    def reader(self, name: str) -> ColumnReader:
+        """What reads the input of that name."""
+        reader = self._readers.get(name)
+        if reader is None:
+            raise Invalid(f"the model has no input {name!r}", field=name)
+        return reader
+
+    def _tensor(
+        self, request: InferRequest, name: str, values: Array | list[str], tail: list[bytes]
+    ) -> dict[str, object]:
+        datatype = self._answered[name]
+        tensor: dict[str, object] = {
+            "name": name,
+            "shape": [request.rows],
+            "datatype": datatype,
+        }
+        if name in request.binary:
+            raw = to_bytes(
+                datatype, np.asarray(values, dtype=object if datatype == "BYTES" else None)
+            )
+            tail.append(raw)
+            tensor["parameters"] = {"binary_data_size": len(raw)}
+        else:
+            tensor["data"] = values if isinstance(values, list) else values.tolist()
+        return tensor
+
+    def _columns(self, tensors: list[_Tensor], tail: bytes | None) -> Tensors:
         columns: Tensors = {}
-        for tensor in tensors:
-            reader = self._readers.get(tensor.name)
-            if reader is None:
-                raise Invalid(f"the model has no input {tensor.name!r}", field=tensor.name)
+        start = 0
+        for index, tensor in enumerate(tensors):
+            reader = self.reader(tensor.name)
             if tensor.name in columns:
                 raise Invalid(f"the input {tensor.name!r} is given twice", field=tensor.name)
-            columns[tensor.name] = reader.read(tensor)
+            rows = reader.check(tensor.datatype, tensor.shape)
+            size = _binary_size(tensor, tail, start)
+            if size is not None and tail is not None:
+                columns[tensor.name] = reader.from_bytes(tail[start : start + size], rows)
+                start += size
+            elif tensor.data is not msgspec.UNSET:
+                columns[tensor.name] = reader.from_json(tensor.data, tensor.shape)
+            else:
+                raise Invalid(
+                    "the request does not follow the protocol: Object missing required field "
+                    f"`data` - at `$.inputs[{index}]`",
+                    field=tensor.name,
+                )
+        if tail is not None and start != len(tail):
+            raise Invalid(
+                f"{len(tail)} bytes follow the JSON; the inputs' binary_data_size add up to {start}"
+            )
         return columns
+
+    def _bare(self, body: bytes, now_us: int) -> InferRequest:
+        """A body that is nothing but the values of the only column."""
+        if len(self._signature.inputs) != 1:
+            raise Invalid(
+                f"the model has {len(self._signature.inputs)} inputs; a body without JSON can "
+                "give one",
+                fix="put a JSON object in front, and its length in Inference-Header-Content-Length",
+            )
+        reader = self._readers[self._signature.inputs[0].name]
+        if reader.column.datatype == "BYTES":
+            # One text, whose length is the body's.
+            values = reader.from_bytes(LENGTH.pack(len(body)) + body, 1)
+        else:
+            values = reader.from_bytes(body, reader.rows_in(body))
+        return self.request({reader.column.name: values}, now_us, binary=frozenset(self._answered))
+
+    def _binary(self, given: _Infer) -> frozenset[str]:
+        """The names of the outputs that are wanted as bytes."""
+        default = _flag(given.parameters, "binary_data_output", default=False)
+        names = set(self._answered) if default else set()
+        for output in given.outputs or ():
+            if _flag(output.parameters, "binary_data", default=default):
+                names.add(output.name)
+            else:
+                names.discard(output.name)
+        return frozenset(names)
 
     def _wanted(self, outputs: list[_Output] | None) -> tuple[str, ...]:
         if not outputs:
@@ -222,6 +235,45 @@ class Codec:
                     field=name,
                 )
         return tuple(names)
+
+
+def _parted(body: bytes, header: int) -> tuple[bytes, bytes]:
+    if header > len(body):
+        raise Invalid(
+            f"Inference-Header-Content-Length is {header}, but the body has {len(body)} bytes"
+        )
+    return body[:header], body[header:]
+
+
+def _binary_size(tensor: _Tensor, tail: bytes | None, start: int) -> int | None:
+    """How many bytes of the tail are this tensor's; None if its values are in the JSON."""
+    size = tensor.parameters.get("binary_data_size") if tensor.parameters else None
+    if size is None:
+        return None
+    name = tensor.name
+    if type(size) is not int or size < 0:
+        raise Invalid(f"input {name!r}: binary_data_size is {size!r}, not a number of bytes")
+    if tensor.data is not msgspec.UNSET:
+        raise Invalid(f"input {name!r} has data and a binary_data_size; one is wanted", field=name)
+    if tail is None:
+        raise Invalid(
+            f"input {name!r} is binary, but nothing says where the JSON ends",
+            field=name,
+            fix="send the length of the JSON as the header Inference-Header-Content-Length",
+        )
+    if start + size > len(tail):
+        raise Invalid(
+            f"input {name!r} has a binary_data_size of {size}; {len(tail) - start} bytes are left",
+            field=name,
+        )
+    return size
+
+
+def _flag(parameters: dict[str, Any] | None, name: str, *, default: bool) -> bool:
+    flag = parameters.get(name, default) if parameters else default
+    if not isinstance(flag, bool):
+        raise Invalid(f"the parameter {name!r} is {flag!r}; true or false is wanted", field=name)
+    return flag
 
 
 def _identity(given: str | None) -> str:

@@ -21,6 +21,8 @@ from mainspring.core.errors import (
 )
 from mainspring.serving.fleet import Fleet, ServedModel, load_fleet
 from mainspring.serving.http import (
+    HEADER_LENGTH,
+    OCTETS,
     Disconnected,
     Receive,
     Reply,
@@ -43,6 +45,8 @@ SMALL_BATCH = 64
 """Up to here a prediction costs less than handing it to a thread."""
 FIXED = ("deployment", "host", "port", "nonce", "log_folder")
 """What a running data plane cannot change; the supervisor starts another one instead."""
+
+EXTENSIONS = ["binary_tensor_data"]
 
 View = Callable[[Request], Awaitable[Reply]]
 
@@ -70,7 +74,7 @@ class DataPlane:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             return
-        request = Request(scope, receive)
+        request = Request(scope, receive, self._fleet.snapshot.body_seconds)
         try:
             reply = await self._dispatch(request)
         except Disconnected:
@@ -112,21 +116,22 @@ class DataPlane:
         return answer(_metadata(served, list(fleet.models[name])))
 
     async def _infer(self, served: ServedModel, request: Request) -> Reply:
+        header = request.json_length()
         body = await request.body()
         now_us = time.time_ns() // 1000
         if len(body) <= SMALL_BODY:
-            call = served.codec.decode(body, now_us)
+            call = served.codec.decode(body, now_us, header)
         else:
-            call = await asyncio.to_thread(served.codec.decode, body, now_us)
+            call = await asyncio.to_thread(served.codec.decode, body, now_us, header)
         if call.rows <= SMALL_BATCH:
             reply, seconds = self._predict(served, call)
         else:
             reply, seconds = await asyncio.to_thread(self._predict, served, call)
         self._metrics.predicted(call.rows, seconds)
-        return Reply(200, reply)
+        return await request.deflated(reply)
 
-    def _predict(self, served: ServedModel, call: InferRequest) -> tuple[bytes, float]:
-        """The response body, given out only once the log has the frame."""
+    def _predict(self, served: ServedModel, call: InferRequest) -> tuple[Reply, float]:
+        """The response, given out only once the log has the frame."""
         started = time.perf_counter()
         # The engine, not the model: the codec has checked these inputs already.
         outputs = served.model.engine.predict(call.inputs)
@@ -137,7 +142,7 @@ class DataPlane:
                     f"the model gave {len(outputs[name])} values of {name!r} for {call.rows} rows"
                 )
         source = served.source
-        body = served.codec.encode(call, outputs, model=source.name, version=source.version)
+        body, header = served.codec.encode(call, outputs, model=source.name, version=source.version)
         self._recorder.append(
             Frame(
                 request_ids=call.request_ids,
@@ -150,10 +155,13 @@ class DataPlane:
                 outputs=pack(served.outputs, outputs),
             )
         )
-        return body, seconds
+        if header is None:
+            return Reply(200, body), seconds
+        length = (HEADER_LENGTH, str(header).encode())
+        return Reply(200, body, OCTETS, [length]), seconds
 
     async def _about(self, _request: Request) -> Reply:
-        return answer({"name": "mainspring", "version": __version__, "extensions": []})
+        return answer({"name": "mainspring", "version": __version__, "extensions": EXTENSIONS})
 
     async def _live(self, _request: Request) -> Reply:
         return answer({"live": True})

@@ -39,6 +39,8 @@ class Snapshot(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     log_folder: Folder
     segment_rows: Annotated[int, msgspec.Meta(ge=1)] = 20_000
     segment_seconds: Annotated[float, msgspec.Meta(gt=0)] = 30.0
+    body_seconds: Annotated[float, msgspec.Meta(gt=0)] = 30.0
+    """How long a caller may take to send a body."""
 
 
 def read_snapshot(path: Path) -> Snapshot:
