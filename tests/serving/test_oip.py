@@ -70,7 +70,10 @@ def test_health_says_yes(plane: Plane, path: str, answer: dict[str, object]) -> 
 def test_the_server_describes_itself(plane: Plane, path: str) -> None:
     about = plane.client.get(path).json()
 
-    assert (about["name"], about["extensions"]) == ("mainspring", ["binary_tensor_data"])
+    assert (about["name"], about["extensions"]) == (
+        "mainspring",
+        ["binary_tensor_data", "model_repository"],
+    )
 
 
 def test_a_model_describes_itself(plane: Plane) -> None:

@@ -34,6 +34,10 @@ class Fleet:
     tokens: frozenset[str]
     models: dict[str, dict[str, ServedModel]]
 
+    def first(self) -> ServedModel:
+        """The model that is meant where a path has no room for a name."""
+        return self.find(self.snapshot.models[0].name, None)
+
     def find(self, name: str, version: str | None) -> ServedModel:
         """The version asked for, or the first that the snapshot lists for the name."""
         versions = self.models.get(name)

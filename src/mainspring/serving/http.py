@@ -18,6 +18,7 @@ Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 
 MAX_BODY = 32 * 2**20
 JSON = b"application/json"
+PLAIN = b"text/plain; charset=utf-8"
 OCTETS = b"application/octet-stream"
 WORTH_DEFLATING = 1024
 """Below this many bytes a compressed answer saves nothing that a caller would notice."""

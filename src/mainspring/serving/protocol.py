@@ -66,7 +66,7 @@ class Codec:
     """The protocol for one signature, with its decoders made once."""
 
     def __init__(self, signature: Signature) -> None:
-        self._signature = signature
+        self.signature = signature
         self._outputs: dict[str, Datatype] = {
             column.name: column.datatype for column in signature.outputs
         }
@@ -110,7 +110,7 @@ class Codec:
     ) -> InferRequest:
         """Columns as a request, once they fit the signature; without `outputs` all are wanted."""
         request_ids, event_times = columns.pop(REQUEST_ID, None), columns.pop(EVENT_TIME, None)
-        rows = check_inputs(self._signature, columns)
+        rows = check_inputs(self.signature, columns)
         identity = _identity(id_)
         return InferRequest(
             id=identity,
@@ -197,13 +197,13 @@ class Codec:
 
     def _bare(self, body: bytes, now_us: int) -> InferRequest:
         """A body that is nothing but the values of the only column."""
-        if len(self._signature.inputs) != 1:
+        if len(self.signature.inputs) != 1:
             raise Invalid(
-                f"the model has {len(self._signature.inputs)} inputs; a body without JSON can "
+                f"the model has {len(self.signature.inputs)} inputs; a body without JSON can "
                 "give one",
                 fix="put a JSON object in front, and its length in Inference-Header-Content-Length",
             )
-        reader = self._readers[self._signature.inputs[0].name]
+        reader = self._readers[self.signature.inputs[0].name]
         if reader.column.datatype == "BYTES":
             # One text, whose length is the body's.
             values = reader.from_bytes(LENGTH.pack(len(body)) + body, 1)

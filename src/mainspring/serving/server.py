@@ -1,4 +1,4 @@
-"""The ASGI app of a data plane: the Open Inference Protocol, health, metrics and control."""
+"""The ASGI app of a data plane: predictions, the repository, health, metrics and control."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ import hashlib
 import hmac
 import logging
 import os
-import time
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
@@ -19,10 +18,11 @@ from mainspring.core.errors import (
     NotFound,
     Unauthenticated,
 )
+from mainspring.serving import repository
+from mainspring.serving.dialect import INVOCATIONS, OPEN_INFERENCE, ROWS
 from mainspring.serving.fleet import Fleet, ServedModel, load_fleet
 from mainspring.serving.http import (
-    HEADER_LENGTH,
-    OCTETS,
+    PLAIN,
     Disconnected,
     Receive,
     Reply,
@@ -32,21 +32,22 @@ from mainspring.serving.http import (
     answer,
     refusal,
 )
-from mainspring.serving.journal import Frame, pack
 from mainspring.serving.metrics import TEXT, Metrics
-from mainspring.serving.protocol import REQUEST_ID, InferRequest
+from mainspring.serving.prediction import Predictor
+from mainspring.serving.protocol import REQUEST_ID
 from mainspring.serving.recorder import Recorder, SegmentLimits
 from mainspring.serving.snapshot import Snapshot, read_snapshot
 
 log = logging.getLogger(__name__)
 
-SMALL_BODY = 64 * 1024
-SMALL_BATCH = 64
-"""Up to here a prediction costs less than handing it to a thread."""
 FIXED = ("deployment", "host", "port", "nonce", "log_folder")
 """What a running data plane cannot change; the supervisor starts another one instead."""
 
-EXTENSIONS = ["binary_tensor_data"]
+EXTENSIONS = ["binary_tensor_data", "model_repository"]
+MODELS, REPOSITORY, PREDICT = "/v2/models/", "/v2/repository/", "/predict/"
+INVOCATIONS_PATH = "/invocations"
+GUARDED = (MODELS, REPOSITORY, PREDICT, INVOCATIONS_PATH)
+DIALECTS = {"infer": OPEN_INFERENCE, "predict": ROWS, "invocations": INVOCATIONS}
 
 View = Callable[[Request], Awaitable[Reply]]
 
@@ -59,12 +60,15 @@ class DataPlane:
         self._fleet = fleet
         self._recorder = recorder
         self._metrics = Metrics()
+        self._predictor = Predictor(recorder, self._metrics)
         self._reloading = asyncio.Lock()
         self._routes: dict[str, tuple[str, View]] = {
             "/v2": ("GET", self._about),
             "/v2/": ("GET", self._about),
             "/v2/health/live": ("GET", self._live),
             "/v2/health/ready": ("GET", self._ready),
+            "/ping": ("GET", self._ping),
+            "/version": ("GET", self._version),
             "/health": ("GET", self._health),
             "/metrics": ("GET", self._show_metrics),
             "/control/reload": ("POST", self._reload),
@@ -84,7 +88,7 @@ class DataPlane:
         except Exception:
             log.exception("%s %s failed", request.method, request.path)
             reply = answer({"error": "the model or the server failed on this request"}, 500)
-        if request.path.endswith("/infer"):
+        if request.path.endswith("/infer") or request.path.startswith((PREDICT, INVOCATIONS_PATH)):
             self._metrics.requests[reply.status] += 1
         await reply.send(send)
 
@@ -99,69 +103,43 @@ class DataPlane:
         if known is not None:
             method, view = known
             return await view(request) if request.method == method else _wrong_method(method)
-        if not request.path.startswith("/v2/models/"):
+        if not request.path.startswith(GUARDED):
             raise NotFound(f"nothing is at {request.path!r}")
         fleet = self._fleet
         if _token_hash(request) not in fleet.tokens:
             raise Unauthenticated("a token that may predict is needed: Authorization: Bearer TOKEN")
+        if request.path.startswith(REPOSITORY):
+            return await self._repository(fleet, request)
         name, version, verb = _model_path(request.path)
-        method = "POST" if verb == "infer" else "GET"
+        dialect = DIALECTS.get(verb)
+        method = "POST" if dialect else "GET"
         if request.method != method:
             return _wrong_method(method)
-        served = fleet.find(name, version)
-        if verb == "infer":
-            return await self._infer(served, request)
+        served = fleet.find(name, version) if name else fleet.first()
+        if dialect is not None:
+            return await self._predictor.answer(served, request, dialect)
         if verb == "ready":
             return answer({"name": name, "ready": True})
         return answer(_metadata(served, list(fleet.models[name])))
 
-    async def _infer(self, served: ServedModel, request: Request) -> Reply:
-        header = request.json_length()
-        body = await request.body()
-        now_us = time.time_ns() // 1000
-        if len(body) <= SMALL_BODY:
-            call = served.codec.decode(body, now_us, header)
-        else:
-            call = await asyncio.to_thread(served.codec.decode, body, now_us, header)
-        if call.rows <= SMALL_BATCH:
-            reply, seconds = self._predict(served, call)
-        else:
-            reply, seconds = await asyncio.to_thread(self._predict, served, call)
-        self._metrics.predicted(call.rows, seconds)
-        return await request.deflated(reply)
-
-    def _predict(self, served: ServedModel, call: InferRequest) -> tuple[Reply, float]:
-        """The response, given out only once the log has the frame."""
-        started = time.perf_counter()
-        # The engine, not the model: the codec has checked these inputs already.
-        outputs = served.model.engine.predict(call.inputs)
-        seconds = time.perf_counter() - started
-        for name in served.outputs:
-            if len(outputs[name]) != call.rows:
-                raise RuntimeError(
-                    f"the model gave {len(outputs[name])} values of {name!r} for {call.rows} rows"
-                )
-        source = served.source
-        body, header = served.codec.encode(call, outputs, model=source.name, version=source.version)
-        self._recorder.append(
-            Frame(
-                request_ids=call.request_ids,
-                event_times=call.event_times,
-                recorded_at=time.time_ns() // 1000,
-                model=source.name,
-                version=source.version,
-                rows=call.rows,
-                inputs=pack(served.inputs, call.inputs),
-                outputs=pack(served.outputs, outputs),
-            )
-        )
-        if header is None:
-            return Reply(200, body), seconds
-        length = (HEADER_LENGTH, str(header).encode())
-        return Reply(200, body, OCTETS, [length]), seconds
+    async def _repository(self, fleet: Fleet, request: Request) -> Reply:
+        if request.method != "POST":
+            return _wrong_method("POST")
+        match request.path.removeprefix(REPOSITORY).split("/"):
+            case ["index"]:
+                return answer(repository.index(fleet, await request.body()))
+            case ["models", name, "load" | "unload" as verb] if name:
+                return answer(repository.change(fleet, verb, name, await request.body()))
+        raise NotFound(f"nothing is at {request.path!r}")
 
     async def _about(self, _request: Request) -> Reply:
         return answer({"name": "mainspring", "version": __version__, "extensions": EXTENSIONS})
+
+    async def _ping(self, _request: Request) -> Reply:
+        return Reply(200, b"\n", PLAIN)
+
+    async def _version(self, _request: Request) -> Reply:
+        return Reply(200, __version__.encode(), PLAIN)
 
     async def _live(self, _request: Request) -> Reply:
         return answer({"live": True})
@@ -232,9 +210,15 @@ def _token_hash(request: Request) -> str:
 
 
 def _model_path(path: str) -> tuple[str, str | None, str]:
-    """The name, the version and the verb of a path below /v2/models."""
-    parts = path.removeprefix("/v2/models/").split("/")
-    verb = parts.pop() if len(parts) > 1 and parts[-1] in ("infer", "ready") else ""
+    """The name, the version and the verb of a path; without a name it is the first model."""
+    if path == INVOCATIONS_PATH:
+        return "", None, "invocations"
+    if path.startswith(PREDICT):
+        verb, parts = "predict", path.removeprefix(PREDICT).split("/")
+    else:
+        verb, parts = "", path.removeprefix(MODELS).split("/")
+        if len(parts) > 1 and parts[-1] in ("infer", "ready"):
+            verb = parts.pop()
     match parts:
         case [name] if name:
             return name, None, verb

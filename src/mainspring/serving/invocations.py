@@ -1,0 +1,135 @@
+"""MLflow's `/invocations`: its four forms of JSON, and CSV."""
+
+from __future__ import annotations
+
+import csv
+import io
+from typing import Any
+
+import msgspec
+
+from mainspring.core.errors import Invalid
+from mainspring.core.signature import Column
+from mainspring.engines.tensor import Tensors
+from mainspring.serving.protocol import REQUEST_ID, Codec, InferRequest
+from mainspring.serving.rows import Columns, answers, by_column, kind_of, parse, read
+
+FORMS = ("dataframe_split", "dataframe_records", "instances", "inputs")
+TRUTHS = {"true": True, "1": True, "false": False, "0": False}
+
+
+class WrongMedia(Invalid):
+    """When the body is of a kind that is not read here."""
+
+    status = 415
+
+
+def decode(codec: Codec, body: bytes, content_type: str, now_us: int) -> InferRequest:
+    """Check a body by its content type; without one it is JSON."""
+    kind = content_type.partition(";")[0].strip().lower()
+    if kind == "text/csv":
+        return read(codec, _from_csv(codec, body), now_us)
+    if kind not in ("", "application/json"):
+        raise WrongMedia(f"the content type is {kind!r}; application/json or text/csv is wanted")
+    asked = parse(body)
+    forms = [form for form in FORMS if isinstance(asked, dict) and form in asked]
+    if len(forms) != 1:
+        raise Invalid(
+            f"the body has {' and '.join(forms) or 'no input'}; wanted is an object with one of "
+            f"{', '.join(FORMS)}"
+        )
+    (form,) = forms
+    return read(codec, _columns(codec, form, asked[form]), now_us)
+
+
+def encode(call: InferRequest, outputs: Tensors) -> bytes:
+    """One value a row if the model has one output, or else an object a row."""
+    if len(call.outputs) == 1:
+        predictions: list[Any] = outputs[call.outputs[0]].tolist()
+    else:
+        predictions = list(answers(call, outputs, ids=False))
+    return msgspec.json.encode({"predictions": predictions, REQUEST_ID: call.request_ids})
+
+
+def _columns(codec: Codec, form: str, given: Any) -> Columns:
+    if form == "dataframe_split":
+        return _split(codec, given)
+    if form == "inputs" and isinstance(given, dict):
+        return _named(codec, given)
+    if not isinstance(given, list):
+        raise Invalid(f"{form!r} is {kind_of(given)}; a list of rows is wanted", field=form)
+    if form == "dataframe_records" or (given and isinstance(given[0], dict)):
+        return by_column(codec, given)
+    names = [column.name for column in codec.signature.inputs]
+    if len(names) == 1:
+        given = [row if isinstance(row, list) else [row] for row in given]
+    return _positional(codec, names, given)
+
+
+def _split(codec: Codec, given: Any) -> Columns:
+    form = "dataframe_split"
+    if not isinstance(given, dict) or not isinstance(given.get("data"), list):
+        raise Invalid(f"{form!r} is wanted as an object of columns and data", field=form)
+    names = given.get("columns") or [column.name for column in codec.signature.inputs]
+    if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
+        raise Invalid(f"{form!r}: the columns are wanted as a list of names", field=form)
+    return _positional(codec, names, given["data"])
+
+
+def _named(codec: Codec, given: dict[str, Any]) -> Columns:
+    for name, values in given.items():
+        codec.reader(name)
+        if not isinstance(values, list):
+            raise Invalid(f"input {name!r} is {kind_of(values)}; a list is wanted", field=name)
+    # A column that is a column of its own: [[1], [2]].
+    return {
+        name: [v[0] if isinstance(v, list) and len(v) == 1 else v for v in values]
+        for name, values in given.items()
+    }
+
+
+def _positional(codec: Codec, names: list[str], rows: list[Any]) -> Columns:
+    """Rows as lists, in the order of `names`."""
+    for name in names:
+        codec.reader(name)
+        if names.count(name) > 1:
+            raise Invalid(f"the input {name!r} is given twice", field=name)
+    for index, row in enumerate(rows):
+        if not isinstance(row, list) or len(row) != len(names):
+            found = f"{len(row)} values" if isinstance(row, list) else kind_of(row)
+            raise Invalid(f"row {index} is {found}; a list of {len(names)} values is wanted")
+    return {name: [row[index] for row in rows] for index, name in enumerate(names)}
+
+
+def _from_csv(codec: Codec, body: bytes) -> Columns:
+    try:
+        lines = [line for line in csv.reader(io.StringIO(body.decode("utf-8-sig"))) if line]
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise Invalid(f"the request is not valid CSV: {error}") from None
+    if not lines:
+        raise Invalid("the request is not valid CSV: the line of column names is missing")
+    columns = _positional(codec, lines[0], lines[1:])
+    return {
+        name: [_cell(codec.reader(name).column, row, text) for row, text in enumerate(texts)]
+        for name, texts in columns.items()
+    }
+
+
+def _cell(column: Column, row: int, text: str) -> object:
+    if text == "" and (column.nullable or column.datatype != "BYTES"):
+        return None
+    try:
+        match column.datatype:
+            case "BYTES":
+                return text
+            case "BOOL":
+                return TRUTHS[text.strip().lower()]
+            case "INT64":
+                return int(text)
+            case _:
+                return float(text)
+    except (KeyError, ValueError):
+        raise Invalid(
+            f"column {column.name!r}, row {row}: {text[:50]!r} is no {column.datatype}",
+            field=column.name,
+        ) from None
