@@ -66,7 +66,9 @@ async def _serve(app: DataPlane, snapshot: Snapshot, listener: socket.socket) ->
         sys.stdout.flush()
 
     ticking = asyncio.create_task(app.tick())
-    await Server(config, ready).serve(sockets=[listener])
+    server = Server(config, ready)
+    app.watch(server.server_state.tasks)
+    await server.serve(sockets=[listener])
     ticking.cancel()
 
 

@@ -11,6 +11,7 @@ from mainspring.core.errors import NotFound
 from mainspring.core.signature import Column, Datatype, Signature
 from mainspring.engines.engine import LoadedModel, load_model
 from mainspring.engines.tensor import DTYPES, Tensors
+from mainspring.serving.batching import Line
 from mainspring.serving.protocol import Codec
 from mainspring.serving.snapshot import ServedFolder, Snapshot
 
@@ -22,6 +23,7 @@ class ServedModel:
         self.source = source
         self.model = model
         self.codec = Codec(model.signature)
+        self.line = Line()
         self.inputs = _datatypes(model.signature.inputs)
         self.outputs = _datatypes(model.signature.outputs)
 

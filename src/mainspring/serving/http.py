@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, MutableMapping
+import time
+from collections.abc import Awaitable, Callable, Coroutine, MutableMapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -71,19 +72,61 @@ def refusal(error: MainspringError) -> Reply:
     return Reply(error.status, msgspec.json.encode({"error": text}), headers=headers)
 
 
+class BodyWatch:
+    """Gives up bodies that do not come.
+
+    It looks at them now and then: a timer for each request would cost more than reading most bodies.
+    """
+
+    def __init__(self, seconds: float) -> None:
+        self.seconds = seconds
+        self._began: dict[asyncio.Task[Any], float] = {}
+        self._given_up: set[asyncio.Task[Any]] = set()
+
+    async def over(self, reading: Coroutine[Any, Any, bytes]) -> bytes:
+        """What the caller's task reads, unless it takes too long."""
+        task = asyncio.current_task()
+        assert task is not None
+        self._began[task] = time.monotonic()
+        try:
+            return await reading
+        except asyncio.CancelledError:
+            if task not in self._given_up:
+                raise
+            task.uncancel()
+            raise TooSlow(
+                f"the body did not arrive within {self.seconds:g} s",
+                fix="send it in one go, or in several requests",
+            ) from None
+        finally:
+            del self._began[task]
+            self._given_up.discard(task)
+
+    def look(self) -> None:
+        """Give up those that are late."""
+        late = time.monotonic() - self.seconds
+        for task, began in self._began.items():
+            if began < late and task not in self._given_up:
+                self._given_up.add(task)
+                task.cancel()
+
+
 class Request:
     """One request; its body is read only when asked for."""
 
-    def __init__(self, scope: Scope, receive: Receive, patience: float) -> None:
+    def __init__(self, scope: Scope, receive: Receive, watch: BodyWatch) -> None:
         self.method: str = scope["method"]
         self.path: str = scope["path"]
         self._headers: list[tuple[bytes, bytes]] = scope["headers"]
         self._receive = receive
-        self._patience = patience
+        self._watch = watch
 
     def header(self, name: bytes) -> bytes | None:
         """The value of the first header of that name, which is in lower case."""
-        return next((value for key, value in self._headers if key == name), None)
+        for key, value in self._headers:
+            if key == name:
+                return value
+        return None
 
     def json_length(self) -> int | None:
         """How much of the body is JSON, if the caller says that bytes follow it."""
@@ -101,14 +144,7 @@ class Request:
         """The plain body, refused before it is read or inflated if it is too large."""
         if int(self.header(b"content-length") or 0) > MAX_BODY:
             raise TooLarge(f"the body is larger than {MAX_BODY} bytes")
-        try:
-            async with asyncio.timeout(self._patience):
-                body = await self._read()
-        except TimeoutError:
-            raise TooSlow(
-                f"the body did not arrive within {self._patience:g} s",
-                fix="send it in one go, or in several requests",
-            ) from None
+        body = await self._watch.over(self._read())
         coding = self.header(b"content-encoding")
         if coding is None or not body:
             return body
@@ -118,9 +154,7 @@ class Request:
         return await asyncio.to_thread(inflate, body, name, MAX_BODY)
 
     async def deflated(self, reply: Reply) -> Reply:
-        """The reply in a coding that the caller accepts, if it is long enough to gain by it."""
-        if len(reply.body) < WORTH_DEFLATING:
-            return reply
+        """The reply in a coding that the caller accepts, if it accepts one."""
         coding = accepted(self.header(b"accept-encoding"))
         if coding is None:
             return reply

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from os import urandom
 from typing import Any
-from uuid import uuid4
 
 import msgspec
 import numpy as np
@@ -173,11 +173,11 @@ class Codec:
         columns: Tensors = {}
         start = 0
         for index, tensor in enumerate(tensors):
-            reader = self.reader(tensor.name)
+            reader = self._readers.get(tensor.name) or self.reader(tensor.name)
             if tensor.name in columns:
                 raise Invalid(f"the input {tensor.name!r} is given twice", field=tensor.name)
             rows = reader.check(tensor.datatype, tensor.shape)
-            size = _binary_size(tensor, tail, start)
+            size = _binary_size(tensor, tail, start) if tensor.parameters else None
             if size is not None and tail is not None:
                 columns[tensor.name] = reader.from_bytes(tail[start : start + size], rows)
                 start += size
@@ -278,7 +278,7 @@ def _flag(parameters: dict[str, Any] | None, name: str, *, default: bool) -> boo
 
 def _identity(given: str | None) -> str:
     if given is None:
-        return uuid4().hex
+        return urandom(16).hex()
     if not 1 <= len(given) <= LONGEST_ID:
         raise Invalid(
             f"the id has {len(given)} characters; 1 to {LONGEST_ID} are wanted", field="id"

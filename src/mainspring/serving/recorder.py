@@ -54,9 +54,10 @@ class Recorder:
         self._lock = threading.Lock()
         self.recovered = recover(folder)
 
-    def append(self, frame: Frame) -> None:
-        """Write the frame, or raise `Unavailable` and leave no trace of it."""
-        data = encode_frame(frame)
+    def append(self, *frames: Frame) -> None:
+        """Write the frames, or raise `Unavailable` and leave no trace of any of them."""
+        data = b"".join([encode_frame(frame) for frame in frames])
+        rows = sum([frame.rows for frame in frames])
         with self._lock:
             if self._closed:
                 raise Unavailable("the prediction log is closed: this process is stopping")
@@ -64,13 +65,13 @@ class Recorder:
                 segment = self._segment or self._open()
                 self._write(segment, data)
             except OSError as error:
-                self.failures += 1
+                self.failures += len(frames)
                 raise Unavailable(
                     f"the prediction log cannot be written: {error.strerror}",
                     fix=f"make room on the disk of {self._folder}",
                 ) from error
-            segment.rows += frame.rows
-            self.rows += frame.rows
+            segment.rows += rows
+            self.rows += rows
             self._seal_if_due()
 
     def rotate(self) -> list[Path]:

@@ -7,7 +7,7 @@ import hashlib
 import hmac
 import logging
 import os
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sized
 from pathlib import Path
 
 from mainspring import __version__
@@ -23,6 +23,7 @@ from mainspring.serving.dialect import INVOCATIONS, OPEN_INFERENCE, ROWS
 from mainspring.serving.fleet import Fleet, ServedModel, load_fleet
 from mainspring.serving.http import (
     PLAIN,
+    BodyWatch,
     Disconnected,
     Receive,
     Reply,
@@ -60,6 +61,7 @@ class DataPlane:
         self._fleet = fleet
         self._recorder = recorder
         self._metrics = Metrics()
+        self._watch = BodyWatch(fleet.snapshot.body_seconds)
         self._predictor = Predictor(recorder, self._metrics)
         self._reloading = asyncio.Lock()
         self._routes: dict[str, tuple[str, View]] = {
@@ -78,7 +80,7 @@ class DataPlane:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             return
-        request = Request(scope, receive, self._fleet.snapshot.body_seconds)
+        request = Request(scope, receive, self._watch)
         try:
             reply = await self._dispatch(request)
         except Disconnected:
@@ -92,11 +94,16 @@ class DataPlane:
             self._metrics.requests[reply.status] += 1
         await reply.send(send)
 
+    def watch(self, tasks: Sized) -> None:
+        """Know the requests under way by the tasks of the server that calls this app."""
+        self._predictor.tasks = tasks
+
     async def tick(self) -> None:
-        """Seal segments that nobody writes to any more, until cancelled."""
+        """Seal old segments and give up bodies that do not come, until cancelled."""
         while True:
             await asyncio.sleep(min(1.0, self._recorder.limits.seconds))
             self._recorder.rotate_if_due()
+            self._watch.look()
 
     async def _dispatch(self, request: Request) -> Reply:
         known = self._routes.get(request.path)
@@ -175,6 +182,7 @@ class DataPlane:
                 log.exception("the snapshot %s cannot be loaded", self._path)
                 raise Conflict(f"the old models stay in service: {error}") from error
             self._recorder.limits = segment_limits(fleet.snapshot)
+            self._watch.seconds = fleet.snapshot.body_seconds
             self._fleet = fleet
         return answer({"models": fleet.versions()})
 
