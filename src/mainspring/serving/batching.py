@@ -19,8 +19,6 @@ if TYPE_CHECKING:
 
 MOST_ROWS = 1024
 """A batch that has so many rows takes no more; the next one is begun."""
-WEIGHT = 0.2
-"""What the newest call counts for in the time that a line expects of its engine."""
 
 Outcome = Reply | Exception
 """What one member is told: its answer, or why there is none."""
@@ -106,8 +104,12 @@ class Line:
         self.filling: Batch | None = None
         self.engine = asyncio.Lock()
         self.seconds = 0.0
-        """How long a call of the engine takes of late."""
+        """How long the engine takes: the shorter of its last two small calls.
+
+        One alone may have been long only because another process had the processor.
+        """
+        self._last = 0.0
 
     def learn(self, seconds: float) -> None:
         """Take the newest call into account."""
-        self.seconds += WEIGHT * (seconds - self.seconds)
+        self.seconds, self._last = min(seconds, self._last), seconds
