@@ -24,6 +24,8 @@ JSON_TYPES: dict[str, Any] = {
 }
 NESTED = re.compile(rb"\[\s*\[")
 ROW = re.compile(r" - at `\$\[(\d+)\].*`$")
+FEW = 8
+LARGEST = float(np.finfo(np.float32).max)
 LENGTH = struct.Struct("<I")
 
 
@@ -143,6 +145,9 @@ class ColumnReader:
 
     def _array(self, values: list[Any]) -> Array:
         if self.column.datatype != "FP32":
+            return np.array(values, dtype=self._dtype)
+        if len(values) <= FEW and all(v is None or -LARGEST <= v <= LARGEST for v in values):
+            # For a few rows, preparing numpy for overflow costs more than looking.
             return np.array(values, dtype=self._dtype)
         with np.errstate(over="ignore"):
             array = np.array(values, dtype=self._dtype)
