@@ -11,6 +11,8 @@ import pytest
 
 from mainspring.core.home import Home
 
+pytestmark = pytest.mark.slow
+
 
 def _demo(*words: str | Path) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "mainspring", "demo", *map(str, words)]

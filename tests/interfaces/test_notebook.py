@@ -15,6 +15,8 @@ from mainspring.interfaces.sdk.client import Client
 from mainspring.tracking import contract
 from mainspring.tracking.contract import NameRun, Run
 
+pytestmark = pytest.mark.slow
+
 SHELL = """
 import json, sys
 from IPython.core.interactiveshell import InteractiveShell

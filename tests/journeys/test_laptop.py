@@ -21,14 +21,14 @@ from tests.house import wait_until
 from tests.journeys.servers import Server
 from tests.recording.lines import told
 
+pytestmark = pytest.mark.slow
+
 RUN = "0123456789abcdef0123456789abcdef"
 HOUR = 3600
 LEFT_AT, KILLED_AT, BACK_AT = 300, 1800, 3000
 TRAINING = """
 import sys, time
 import mainspring as ms
-
-pytestmark = pytest.mark.slow
 
 run, first, resumed = sys.argv[1], int(sys.argv[2]), sys.argv[3] == "again"
 words = {"resume": run} if resumed else {"id": run, "name": "long", "config": {"rate": 0.1}}

@@ -33,7 +33,7 @@ from tests.house import wait_until
 from tests.journeys import recipe
 from tests.journeys.conftest import Server
 
-pytestmark = pytest.mark.journey
+pytestmark = [pytest.mark.journey, pytest.mark.slow]
 
 DAY_STARTS_H = 5
 FIRST_DAY = dt.datetime(2013, 3, 1, DAY_STARTS_H, tzinfo=dt.UTC)

@@ -17,7 +17,7 @@ from mainspring.registry.model import Model
 from tests.house import wait_until
 from tests.journeys.conftest import Server
 
-pytestmark = pytest.mark.journey
+pytestmark = [pytest.mark.journey, pytest.mark.slow]
 
 PAGE = Path(__file__).parents[2] / "docs" / "walkthrough.md"
 PATIENCE_S = 60.0

@@ -18,6 +18,8 @@ from mainspring.tracking.contract import ListRuns
 from tests.house import Clients, Clock
 from tests.recording.lines import Break, Line, begun, told
 
+pytestmark = pytest.mark.slow
+
 STEPS = 40
 
 

@@ -24,6 +24,12 @@ SAYS_NO = {
 
 
 @pytest.fixture
+def database_kind() -> str:
+    """The rules see no database; that both keep them, the stateful test tries."""
+    return "SQLite"
+
+
+@pytest.fixture
 def transport() -> str:
     """What is taken away is taken away in this process."""
     return "in process"
