@@ -50,9 +50,11 @@ class Laptop:
         self.server = server
         self.step = -1
         self._process: subprocess.Popen[str] | None = None
+        self._held = False
 
     def train(self, first: int, how: str) -> None:
         """Start training at a step."""
+        self._held = False
         self._process = subprocess.Popen(
             [sys.executable, "-c", TRAINING, RUN, str(first), how],
             cwd=self.folder, env=self.environment(), text=True,
@@ -72,11 +74,13 @@ class Laptop:
         assert self._process.stdin is not None
         assert self._process.stdout is not None
         while self.step < step:
+            if self._held:
+                self._process.stdin.write("\n")
+                self._process.stdin.flush()
             line = self._process.stdout.readline()
             assert line, self._process.stderr.read() if self._process.stderr else ""
-            self.step = int(line)
-            self._process.stdin.write("\n")
-            self._process.stdin.flush()
+            # It waits now: killed here, it has logged nothing that was not told.
+            self.step, self._held = int(line), True
 
     def kill(self) -> None:
         """`kill -9`, between two steps."""
