@@ -3,13 +3,9 @@
 from __future__ import annotations
 
 import io
-import json
 import sys
 import threading
-from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -17,31 +13,9 @@ from mainspring.app import App
 from mainspring.deployment import contract as deployment
 from mainspring.incidents.contract import OpenIncident, open_incident
 from mainspring.interfaces.cli import output
-from mainspring.interfaces.cli.program import main
 from tests import story
 from tests.house import Clients
-
-
-@dataclass(frozen=True, slots=True)
-class Said:
-    """What a command left behind."""
-
-    code: int
-    out: str
-    err: str
-
-    @property
-    def json(self) -> Any:
-        """Standard output as JSON."""
-        return json.loads(self.out)
-
-    @property
-    def lines(self) -> list[list[str]]:
-        """Standard output as tab-separated lines."""
-        return [line.split("\t") for line in self.out.splitlines()]
-
-
-Mainspring = Callable[..., Said]
+from tests.interfaces.said import Mainspring
 
 
 @pytest.fixture
@@ -54,18 +28,6 @@ def database_kind() -> str:
 def transport() -> str:
     """The tests' own clients; the command line goes over HTTP."""
     return "in process"
-
-
-@pytest.fixture
-def mainspring(url: str, tokens: dict[str, str], capsys: pytest.CaptureFixture[str]) -> Mainspring:
-    """Run a command as one of the people, Ada if nobody is named."""
-
-    def run(*arguments: str, person: str = "ada") -> Said:
-        capsys.readouterr()
-        code = main([*arguments, "--url", url, "--token", tokens[person]])
-        return Said(code, *capsys.readouterr())
-
-    return run
 
 
 @pytest.fixture

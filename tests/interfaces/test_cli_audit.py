@@ -17,12 +17,11 @@ from mainspring.administration import contract
 from mainspring.administration.contract import ListEvents
 from mainspring.app import App
 from mainspring.core.checkpoint import FILE, PUBLIC
-from mainspring.interfaces.cli.program import main
 from mainspring.notary import Notary
 from tests import story
 from tests.administration.tampering import cut, statement, tamper, write_anew
 from tests.house import Clients, Clock
-from tests.interfaces.test_cli import Mainspring, Said
+from tests.interfaces.said import Mainspring
 from tests.world import built
 
 DOCS = Path(__file__).parents[2] / "docs"
@@ -38,18 +37,6 @@ def database_kind() -> str:
 def transport() -> str:
     """The tests' own clients; the command line goes over HTTP."""
     return "in process"
-
-
-@pytest.fixture
-def mainspring(url: str, tokens: dict[str, str], capsys: pytest.CaptureFixture[str]) -> Mainspring:
-    """Run a command as one of the people, Ada if nobody is named."""
-
-    def run(*arguments: str, person: str = "ada") -> Said:
-        capsys.readouterr()
-        code = main([*arguments, "--url", url, "--token", tokens[person]])
-        return Said(code, *capsys.readouterr())
-
-    return run
 
 
 @pytest.fixture
