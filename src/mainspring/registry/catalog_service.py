@@ -22,10 +22,9 @@ from mainspring.registry.desk import Desk
 from mainspring.registry.field_store import FieldStore
 from mainspring.registry.model import Model, ModelVersion
 from mainspring.registry.origin import Origin, origin
-from mainspring.registry.promotion import OPEN_STATES, TIERS, UNGATED, approval_blockers
+from mainspring.registry.promotion import OPEN_STATES, TIERS, UNGATED
 from mainspring.registry.registration import held_to_requirements
 from mainspring.registry.stage_store import StageStore, checked_stage
-from mainspring.registry.standing_gate import newest_gates, standing_gate
 from mainspring.registry.store import RegistryStore, checked_standing
 from mainspring.registry.suites import suites_for
 from mainspring.registry.tables import model_tag_table, version_tag_table
@@ -314,10 +313,7 @@ def _refuse_move(work: Work, store: RegistryStore, row: Any, stage: str) -> None
             fix=f"promote another version of {row.model} to production: it takes this one's place",
         )  # fmt: skip
     desk = Desk(work)
-    tier = desk.tier(row, desk.opened_at(row))
-    if desk.promotions.suite_rows(row.model, stage) or newest_gates(
-        desk.promotions.gate_rows(stage), tier
-    ):
+    if desk.promotions.suite_rows(row.model, stage) or desk.gates_today(row, stage):
         reasons = _missing(desk, row, stage)
         raise Blocked(
             f"{name} enters {stage} through its gate alone: {'; '.join(reasons)}", reasons,
@@ -337,11 +333,8 @@ def _missing(desk: Desk, row: Any, stage: Any) -> list[str]:
         )
     except Blocked as refusal:
         return refusal.reasons
-    tier = desk.tier(row, desk.opened_at(row))
-    rule = standing_gate(suites, newest_gates(desk.promotions.gate_rows(stage), tier)).rule
-    reasons = ["no promotion was asked for"]
-    reasons += [f"check {check!r} has not run yet" for check in rule.checks]
-    return reasons + approval_blockers(rule, [], "")
+    _, missing = desk.at_first(suites, row, stage)
+    return ["no promotion was asked for", *missing]
 
 
 def _announce(work: Work, kind: str, row: Any, **facts: Any) -> None:

@@ -23,6 +23,7 @@ from mainspring.registry.promotion import (
     Approval,
     Provenance,
     RiskTier,
+    Suite,
     approval_blockers,
     check_blockers,
     four_eyes,
@@ -89,13 +90,23 @@ class Desk:
     def gate(self, promotion: Any, version: Any) -> Gate:
         """All that is asked here: that nobody has to agree, a party cannot have declared."""
         rows = self.suites(promotion)
-        tier = self.tier(version, self.opened_at(version))
-        today = newest_gates(self.promotions.gate_rows(promotion.stage), tier)
+        today = self.gates_today(version, promotion.stage)
         found = standing_gate(rows, today)
         declared_by = {row.declared_by for row in [*rows, *today]}
         if found.rule.approvals == 0 and declared_by & self.parties(promotion, version):
             return replace(found, rule=replace(found.rule, approvals=1))
         return found
+
+    def gates_today(self, version: Any, stage: str) -> list[Any]:
+        """What the workspace asks today before the stage of a model with the version's risk tier."""
+        tier = self.tier(version, self.opened_at(version))
+        return newest_gates(self.promotions.gate_rows(stage), tier)
+
+    def at_first(self, suites: Sequence[Any], version: Any, stage: str) -> tuple[Suite, list[str]]:
+        """What the suites ask of a version that nobody has asked for, and all that it lacks."""
+        rule = standing_gate(suites, self.gates_today(version, stage)).rule
+        missing = [not_run(check, rule) for check in rule.checks]
+        return rule, missing + approval_blockers(rule, [], "")
 
     def opened_at(self, version: Any) -> dt.datetime | None:
         """When the server saw the run behind the version opening."""

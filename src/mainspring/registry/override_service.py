@@ -13,7 +13,6 @@ from mainspring.registry.contract import Promotion
 from mainspring.registry.desk import Desk, refused_party
 from mainspring.registry.promotion import UNDONE_STATES
 from mainspring.registry.stage_store import checked_target
-from mainspring.registry.standing_gate import newest_gates
 from mainspring.registry.store import checked_move, checked_standing
 
 
@@ -65,8 +64,7 @@ def _allowed(desk: Desk, version: Any, stage: str) -> tuple[list[Any], int, Any]
         reasons.append(f"{desk.work.actor.name!r} is a {desk.work.actor.kind}; a person answers")
     if version.digest is None:
         reasons.append("its files are not kept here, or are not those of the run it names")
-    tier = desk.tier(version, desk.opened_at(version))
-    gates = newest_gates(desk.promotions.gate_rows(stage), tier)
+    gates = desk.gates_today(version, stage)
     suites = [*desk.promotions.suite_rows(version.model, stage)[:1], *gates]
     hours = min((s.override_hours for s in suites if s.override_hours is not None), default=None)
     if hours is None:

@@ -22,7 +22,7 @@ from mainspring.registry.promotion import (
 )
 from mainspring.registry.promotion_store import standing_policy
 from mainspring.registry.stage_store import checked_target
-from mainspring.registry.standing_gate import expires_at, newest_gates, not_run, standing_gate
+from mainspring.registry.standing_gate import expires_at
 from mainspring.registry.store import checked_move
 from mainspring.registry.suites import suites_for
 
@@ -76,9 +76,7 @@ def preview_promotion(work: Work, request: contract.RequestPromotion) -> Promoti
     version = desk.registry.version_row(request.model, request.version)
     checked_target(work, request.stage)
     suites = suites_for(desk, version, request)
-    tier = desk.tier(version, desk.opened_at(version))
-    rule = standing_gate(suites, newest_gates(desk.promotions.gate_rows(request.stage), tier)).rule
-    missing = [*(not_run(check, rule) for check in rule.checks), *approval_blockers(rule, [], "")]
+    rule, missing = desk.at_first(suites, version, request.stage)
     return Promotion(
         id="0" * 32,
         model=request.model,
