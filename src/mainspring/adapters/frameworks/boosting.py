@@ -6,6 +6,7 @@ last one counts, which a search fits on all data; its iterations are told when t
 
 from __future__ import annotations
 
+import functools
 import inspect
 import time
 import weakref
@@ -17,7 +18,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from mainspring.adapters.frameworks.importances import log_importances
-from mainspring.adapters.frameworks.sources import Given
+from mainspring.adapters.frameworks.sources import Given, Sources
 from mainspring.core.errors import Invalid
 from mainspring.core.extras import require
 from mainspring.recording.autologging import Autolog, Training, guarded
@@ -189,8 +190,42 @@ class Boosting:
 
     def __init__(self, autolog: Autolog) -> None:
         self.autolog = autolog
+        self.sources = Sources()
         self._open: ContextVar[Boost | None] = ContextVar("mainspring_boost", default=None)
         self._inner: weakref.WeakKeyDictionary[Run, dict[str, Boost]] = weakref.WeakKeyDictionary()
+
+    def construct(self, original: Callable[..., None]) -> Callable[..., None]:
+        """The constructor of the library's own data, which remembers what it is made of."""
+
+        @guarded
+        def remember(made: Any, data: Any, label: Any = None, **_others: Any) -> None:
+            self.sources.remember(made, Given(data, label))
+
+        @functools.wraps(original)
+        def construct(made: Any, *args: Any, **kwargs: Any) -> None:
+            original(made, *args, **kwargs)
+            remember(made, *args[:2], **kwargs)
+
+        return construct
+
+    def fit(
+        self,
+        original: Callable[..., Any],
+        fitted: Callable[..., Call],
+        outcome: Callable[[Any], Outcome],
+    ) -> Callable[..., Any]:
+        """An estimator's `fit`, told by what it was given and by what has become of the estimator."""
+
+        @functools.wraps(original)
+        def fit(estimator: Any, *args: Any, **kwargs: Any) -> Any:
+            return self.follow(
+                type(estimator).__name__,
+                lambda: fitted(original, estimator, args, kwargs),
+                lambda: original(estimator, *args, **kwargs),
+                lambda _made: outcome(estimator),
+            )
+
+        return fit
 
     @property
     def current(self) -> Boost | None:

@@ -17,7 +17,7 @@ from mainspring.adapters.frameworks.boosting import (
     evaluated_sets,
     fits_of,
 )
-from mainspring.adapters.frameworks.sources import Given, Sources
+from mainspring.adapters.frameworks.sources import Given
 from mainspring.recording.autologging import Autolog, guarded
 from mainspring.recording.framework import Saved
 from mainspring.tracking.model_contract import Task
@@ -48,9 +48,9 @@ class LightGBM:
         train, cv = follower.train(engine.train), follower.cv(engine.cv)
         module.train = engine.train = sklearn.train = train
         module.cv = engine.cv = cv
-        module.Dataset.__init__ = follower.dataset(module.Dataset.__init__)
+        module.Dataset.__init__ = follower.construct(module.Dataset.__init__)
         for estimator in fits_of(sklearn):
-            estimator.fit = follower.fit(estimator.fit)
+            estimator.fit = follower.fit(estimator.fit, _fitted, _outcome)
 
     def owns(self, model: object) -> bool:
         """Whether it is a booster or an estimator of LightGBM."""
@@ -68,24 +68,6 @@ class LightGBM:
 
 
 class _Follower(Boosting):
-    def __init__(self, autolog: Autolog) -> None:
-        super().__init__(autolog)
-        self._sources = Sources()
-
-    def dataset(self, original: Callable[..., None]) -> Callable[..., None]:
-        """The constructor, which remembers the data."""
-
-        @guarded
-        def remember(made: Any, data: Any, label: Any = None, **_others: Any) -> None:
-            self._sources.remember(made, Given(data, label))
-
-        @functools.wraps(original)
-        def construct(made: Any, *args: Any, **kwargs: Any) -> None:
-            original(made, *args, **kwargs)
-            remember(made, *args[:2], **kwargs)
-
-        return construct
-
     def train(self, original: Callable[..., Any]) -> Callable[..., Any]:
         """`lightgbm.train`, which tells of each iteration."""
 
@@ -124,20 +106,6 @@ class _Follower(Boosting):
 
         return cv
 
-    def fit(self, original: Callable[..., Any]) -> Callable[..., Any]:
-        """An estimator's `fit`."""
-
-        @functools.wraps(original)
-        def fit(estimator: Any, *args: Any, **kwargs: Any) -> Any:
-            return self.follow(
-                type(estimator).__name__,
-                lambda: _fitted(original, estimator, args, kwargs),
-                lambda: original(estimator, *args, **kwargs),
-                lambda _made: _outcome(estimator),
-            )
-
-        return fit
-
     def _trained(
         self, original: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]
     ) -> Call:
@@ -168,7 +136,7 @@ class _Follower(Boosting):
         )
 
     def _data_of(self, dataset: Any) -> Given | None:
-        given = self._sources.of(dataset)
+        given = self.sources.of(dataset)
         if given is None or given.target is not None:
             return given
         return Given(given.features, dataset.label)

@@ -18,7 +18,7 @@ from mainspring.adapters.frameworks.boosting import (
     evaluated_sets,
     fits_of,
 )
-from mainspring.adapters.frameworks.sources import Given, Sources
+from mainspring.adapters.frameworks.sources import Given
 from mainspring.recording.autologging import Autolog, guarded
 from mainspring.recording.framework import Saved
 from mainspring.tracking.model_contract import Task
@@ -49,9 +49,9 @@ class XGBoost:
         module.train = training.train = sklearn.train = train
         module.cv = training.cv = cv
         for matrix in (module.DMatrix, module.QuantileDMatrix):
-            matrix.__init__ = follower.matrix(matrix.__init__)
+            matrix.__init__ = follower.construct(matrix.__init__)
         for estimator in fits_of(sklearn):
-            estimator.fit = follower.fit(estimator.fit)
+            estimator.fit = follower.fit(estimator.fit, _fitted, _outcome)
 
     def owns(self, model: object) -> bool:
         """Whether it is a booster or an estimator of XGBoost."""
@@ -75,23 +75,8 @@ class XGBoost:
 class _Follower(Boosting):
     def __init__(self, autolog: Autolog, module: Any) -> None:
         super().__init__(autolog)
-        self._sources = Sources()
         self._plain = module.DMatrix
         self._callback = _callback_of(module)
-
-    def matrix(self, original: Callable[..., None]) -> Callable[..., None]:
-        """The constructor, which remembers the data."""
-
-        @guarded
-        def remember(made: Any, data: Any, label: Any = None, **_others: Any) -> None:
-            self._sources.remember(made, Given(data, label))
-
-        @functools.wraps(original)
-        def construct(made: Any, *args: Any, **kwargs: Any) -> None:
-            original(made, *args, **kwargs)
-            remember(made, *args[:2], **kwargs)
-
-        return construct
 
     def train(self, original: Callable[..., Any]) -> Callable[..., Any]:
         """`xgboost.train`, which tells of each iteration."""
@@ -130,20 +115,6 @@ class _Follower(Boosting):
 
         return cv
 
-    def fit(self, original: Callable[..., Any]) -> Callable[..., Any]:
-        """An estimator's `fit`."""
-
-        @functools.wraps(original)
-        def fit(estimator: Any, *args: Any, **kwargs: Any) -> Any:
-            return self.follow(
-                type(estimator).__name__,
-                lambda: _fitted(original, estimator, args, kwargs),
-                lambda: original(estimator, *args, **kwargs),
-                lambda _made: _outcome(estimator),
-            )
-
-        return fit
-
     def _trained(
         self, original: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]
     ) -> Call:
@@ -165,7 +136,7 @@ class _Follower(Boosting):
 
     def _data_of(self, matrix: Any) -> Given | None:
         """What the user gave, or what XGBoost holds of it."""
-        given = self._sources.of(matrix)
+        given = self.sources.of(matrix)
         if given is not None and not isinstance(given.features, str | Path):
             if given.target is not None or not matrix.get_label().size:
                 return given
