@@ -44,7 +44,7 @@ def test_good_inputs_are_counted() -> None:
         ("price", None, "the input column 'price' is missing"),
         ("other", np.array([1.0, 2.0]), "the model has no input column 'other'"),
         ("price", np.array([1, 2]), "column 'price' holds int64; FP64 wants float64"),
-        ("price", np.array([[1.0], [2.0]]), "column 'price' has 2 dimensions; a column has 1"),
+        ("price", np.array([[1.0], [2.0]]), "column 'price' has the shape [2, 1]; [-1] is wanted"),
         ("count", np.array([1]), "column 'count' has 1 rows; the first column has 2"),
         (
             "price",

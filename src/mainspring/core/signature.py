@@ -6,12 +6,26 @@ from typing import Literal
 
 import msgspec
 
-Datatype = Literal["BOOL", "INT64", "FP32", "FP64", "BYTES"]
+Datatype = Literal[
+    "BOOL",
+    "UINT8",
+    "UINT16",
+    "UINT32",
+    "UINT64",
+    "INT8",
+    "INT16",
+    "INT32",
+    "INT64",
+    "FP16",
+    "FP32",
+    "FP64",
+    "BYTES",
+]
 """The Open Inference Protocol datatypes that a column may have; BYTES is UTF-8 text."""
 
 
 class Column(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """One named column, one value a row.
+    """One named column: one value a row, or one array of values a row.
 
     >>> ms.Column(name="x", datatype="FP64").nullable
     False
@@ -23,6 +37,8 @@ class Column(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     """Whether a row may lack the value (NaN, or JSON null)."""
     categories: tuple[str, ...] = ()
     """The levels of a categorical column as the model learnt them, in the order of their codes."""
+    shape: tuple[int, ...] = ()
+    """What a row holds: () is one value, (30,) is 30 values; -1 is any number."""
 
 
 class Signature(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -38,11 +38,17 @@ class LoadedModel:
     name: str
     """The name of the engine."""
     signature: Signature
+    """What it takes and gives; a model without declared inputs takes any tensors."""
     engine: Engine
+    batching: bool = True
+    """Whether rows of several requests may be computed in one call, each row by itself."""
+    rows: int | None = None
+    """How many rows a call has to have, where the model was made for one number of them."""
 
     def predict(self, inputs: Tensors) -> Tensors:
         """Check `inputs` against the signature, then compute."""
-        check_inputs(self.signature, inputs)
+        if self.signature.inputs:
+            check_inputs(self.signature, inputs)
         return self.engine.predict(inputs)
 
 

@@ -16,11 +16,20 @@ Tensors = dict[str, Array]
 
 DTYPES: dict[Datatype, np.dtype[Any]] = {
     "BOOL": np.dtype(np.bool_),
+    "UINT8": np.dtype("u1"),
+    "UINT16": np.dtype("<u2"),
+    "UINT32": np.dtype("<u4"),
+    "UINT64": np.dtype("<u8"),
+    "INT8": np.dtype("i1"),
+    "INT16": np.dtype("<i2"),
+    "INT32": np.dtype("<i4"),
     "INT64": np.dtype("<i8"),
+    "FP16": np.dtype("<f2"),
     "FP32": np.dtype("<f4"),
     "FP64": np.dtype("<f8"),
     "BYTES": np.dtype(object),
 }
+DATATYPES: dict[np.dtype[Any], Datatype] = {dtype: name for name, dtype in DTYPES.items()}
 RESERVED = "mainspring."
 """Names that start so belong to the platform, never to a model's columns."""
 
@@ -46,7 +55,9 @@ def _check_column(column: Column) -> None:
             f"column {name!r} has the datatype {column.datatype!r}; known are {', '.join(DTYPES)}",
             field=name,
         )
-    if column.nullable and column.datatype in ("BOOL", "INT64"):
+    if any(size < -1 or size == 0 for size in column.shape):
+        raise Invalid(f"column {name!r} has the shape {list(column.shape)}", field=name)
+    if column.nullable and DTYPES[column.datatype].kind in "biu":
         raise Invalid(
             f"column {name!r} is {column.datatype} and nullable; such values cannot be missing",
             field=name,
@@ -87,9 +98,10 @@ def _check_values(column: Column, values: Array) -> None:
             f"column {column.name!r} holds {values.dtype}; {column.datatype} wants {wanted}",
             field=column.name,
         )
-    if values.ndim != 1:
+    if values.ndim != 1 + len(column.shape) or not fits_shape(column, values.shape[1:]):
         raise Invalid(
-            f"column {column.name!r} has {values.ndim} dimensions; a column has 1",
+            f"column {column.name!r} has the shape {list(values.shape)}; "
+            f"{[-1, *column.shape]} is wanted",
             field=column.name,
         )
     if wanted.kind == "O":
@@ -98,13 +110,21 @@ def _check_values(column: Column, values: Array) -> None:
         # Cheaper than .any() on one row, which is what serving mostly sees.
         lacking = np.isnan(values)
         if np.count_nonzero(lacking):
-            raise null_refused(column, int(lacking.argmax()))
+            raise null_refused(column, int(lacking.argmax()) // (lacking.size // len(lacking)))
+
+
+def fits_shape(column: Column, shape: tuple[int, ...]) -> bool:
+    """Whether a row of that shape is one of the column's; both have as many dimensions."""
+    return shape == column.shape or all(
+        wanted in (-1, found) for wanted, found in zip(column.shape, shape, strict=True)
+    )
 
 
 def _check_text(column: Column, values: Array) -> None:
-    for row, value in enumerate(values.tolist()):
+    for place, value in enumerate(values.ravel().tolist()):
         if type(value) is str:
             continue
+        row = place * len(values) // values.size
         if value is None:
             if not column.nullable:
                 raise null_refused(column, row)
@@ -113,6 +133,16 @@ def _check_text(column: Column, values: Array) -> None:
                 f"column {column.name!r}, row {row}: expected text, got {type(value).__name__}",
                 field=column.name,
             )
+
+
+def datatype_of(values: Array) -> Datatype:
+    """The datatype of an array whose column nobody declared; errors: a dtype the protocol lacks."""
+    if values.dtype.kind in "OSU":
+        return "BYTES"
+    found = DATATYPES.get(values.dtype.newbyteorder("<"))
+    if found is None:
+        raise Invalid(f"the dtype {values.dtype} has no datatype in the protocol")
+    return found
 
 
 def null_refused(column: Column, row: int) -> Invalid:
