@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -48,15 +49,42 @@ class LoadedModel:
     def predict(self, inputs: Tensors) -> Tensors:
         """Check `inputs` against the signature, then compute."""
         if self.signature.inputs:
-            check_inputs(self.signature, inputs)
+            rows = check_inputs(self.signature, inputs)
+            if self.rows is not None and rows != self.rows:
+                raise Invalid(
+                    f"the model takes {self.rows} rows a call; these are {rows}", field="inputs"
+                )
         return self.engine.predict(inputs)
 
+    def close(self) -> None:
+        """Let go of what the engine holds; no call may be under way or follow."""
+        close = getattr(self.engine, "close", None)
+        if close is not None:
+            close()
 
-def load_model(folder: Path) -> LoadedModel:
-    """Load the model in `folder` with the engine that its description names."""
+
+def load_model(folder: Path, *, allow_code: bool = False) -> LoadedModel:
+    """Load the model in `folder` with the engine that its description names.
+
+    An engine whose files may hold code has a parameter `allow_code`, and refuses such a file unless
+    it is true.
+    """
     description = read_description(folder)
-    engine: Engine = plug("engines", description.engine)(folder, description)
-    return LoadedModel(name=description.engine, signature=description.signature, engine=engine)
+    load = plug("engines", description.engine)
+    told = "allow_code" in inspect.signature(load).parameters
+    engine = load(folder, description, **({"allow_code": allow_code} if told else {}))
+    return as_loaded(description.engine, description.signature, engine)
+
+
+def as_loaded(name: str, signature: Signature, engine: Engine) -> LoadedModel:
+    """The engine as a model; one may say `batching` and `rows` about itself."""
+    return LoadedModel(
+        name=name,
+        signature=signature,
+        engine=engine,
+        batching=getattr(engine, "batching", True),
+        rows=getattr(engine, "rows", None),
+    )
 
 
 def read_description(folder: Path) -> ModelDescription:

@@ -23,25 +23,38 @@ EXTERNAL_DATA, DATA_LOCATION = 13, 14
 DEEPEST = 64
 
 
-def refers_outside(model: bytes) -> bool:
-    """Whether any tensor in the model keeps its data in another file."""
-    return _message_refers(memoryview(model), "model", 0)
+def locations(model: bytes) -> list[str]:
+    """The other files that tensors in the model keep their data in, each once; "" for one unnamed."""
+    return list(dict.fromkeys(_locations(memoryview(model), "model", 0)))
 
 
-def _message_refers(message: memoryview, kind: str, depth: int) -> bool:
+def _locations(message: memoryview, kind: str, depth: int) -> Iterator[str]:
     if depth > DEEPEST:
         raise Invalid(f"the ONNX model nests deeper than {DEEPEST} levels")
     if kind == "tensor":
-        return any(
-            number == EXTERNAL_DATA or (number == DATA_LOCATION and value == 1)
-            for number, value in _fields(message)
-        )
+        yield from _tensor_locations(message)
+        return
     children = CHILDREN[kind]
-    return any(
-        _message_refers(value, children[number], depth + 1)
-        for number, value in _fields(message)
-        if number in children and isinstance(value, memoryview)
-    )
+    for number, value in _fields(message):
+        if number in children and isinstance(value, memoryview):
+            yield from _locations(value, children[number], depth + 1)
+
+
+def _tensor_locations(tensor: memoryview) -> Iterator[str]:
+    elsewhere = False
+    names = []
+    for number, value in _fields(tensor):
+        if number == EXTERNAL_DATA and isinstance(value, memoryview):
+            entry = {
+                key: bytes(part) for key, part in _fields(value) if isinstance(part, memoryview)
+            }
+            elsewhere = True
+            if entry.get(1) == b"location":
+                names.append(entry.get(2, b"").decode(errors="replace"))
+        elif number == EXTERNAL_DATA or (number == DATA_LOCATION and value == 1):
+            elsewhere = True
+    if elsewhere:
+        yield from names or [""]
 
 
 def _fields(message: memoryview) -> Iterator[tuple[int, int | memoryview]]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import ctypes
 import functools
 import weakref
+from collections.abc import Callable
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -15,8 +16,8 @@ import numpy as np
 
 from mainspring.core.errors import Invalid
 from mainspring.core.extras import missing
-from mainspring.core.signature import Signature
-from mainspring.engines.encoding import Encoder
+from mainspring.core.signature import Column, Signature
+from mainspring.engines.encoding import Encoder, Matrix
 from mainspring.engines.engine import ModelDescription, write_description
 from mainspring.engines.tensor import DTYPES, Tensors
 
@@ -45,9 +46,13 @@ def _call(function: str, *arguments: object) -> None:
 
 
 class LightGBMEngine:
-    """One booster in the C library, freed with this object."""
+    """One booster in the C library, freed with this object.
 
-    def __init__(self, text: bytes, signature: Signature) -> None:
+    Without a signature it takes one matrix, `input`, and gives `score`: one number a row, or one for
+    each class.
+    """
+
+    def __init__(self, text: bytes, signature: Signature | None = None) -> None:
         booster, iterations = ctypes.c_void_p(), ctypes.c_int()
         try:
             _call(
@@ -60,30 +65,53 @@ class LightGBMEngine:
             raise Invalid(f"{MODEL} is no LightGBM model: {error}", field=MODEL) from None
         weakref.finalize(self, _library().LGBM_BoosterFree, booster)
         self._booster = booster
-        self._encoder = Encoder(signature)
-        self._outputs = [(column.name, DTYPES[column.datatype]) for column in signature.outputs]
-        self._inputs = len(signature.inputs)
-        self._check_counts()
+        self._inputs = self._count("LGBM_BoosterGetNumFeature")
+        self._classes = self._count("LGBM_BoosterGetNumClasses")
+        self.signature = signature or _signature(self._inputs, self._classes)
+        self._encode = self._encoding()
+        self._outputs = [
+            (column.name, DTYPES[column.datatype]) for column in self.signature.outputs
+        ]
+        self._whole = len(self._outputs) == 1 and bool(self.signature.outputs[0].shape)
+        self._check_outputs()
 
-    def _check_counts(self) -> None:
+    def _count(self, function: str) -> int:
         count = ctypes.c_int()
-        _call("LGBM_BoosterGetNumFeature", self._booster, ctypes.byref(count))
-        if count.value != self._inputs:
+        _call(function, self._booster, ctypes.byref(count))
+        return count.value
+
+    def _encoding(self) -> Callable[[Tensors], Matrix]:
+        columns = self.signature.inputs
+        matrix = len(columns) == 1 and len(columns[0].shape) == 1
+        width = columns[0].shape[0] if matrix else len(columns)
+        if width not in (self._inputs, -1):
             raise Invalid(
-                f"the model takes {count.value} columns, its signature has {self._inputs}",
-                field="inputs",
+                f"the model takes {self._inputs} columns, its signature has {width}", field="inputs"
             )
-        _call("LGBM_BoosterGetNumClasses", self._booster, ctypes.byref(count))
-        if count.value != len(self._outputs):
+        if not matrix:
+            return Encoder(self.signature).encode
+        name = columns[0].name
+        return lambda inputs: np.ascontiguousarray(inputs[name], dtype=np.float64)
+
+    def _check_outputs(self) -> None:
+        columns = self.signature.outputs
+        width = columns[0].shape[0] if self._whole else len(columns)
+        if width != self._classes:
             raise Invalid(
-                f"the model gives {count.value} columns, its signature has {len(self._outputs)}",
+                f"the model gives {self._classes} columns, its signature has {width}",
                 field="outputs",
             )
 
     def predict(self, inputs: Tensors) -> Tensors:
-        matrix = self._encoder.encode(inputs)
+        matrix = self._encode(inputs)
         rows = len(matrix)
-        result = np.empty((rows, len(self._outputs)), dtype=np.float64)
+        if matrix.shape != (rows, self._inputs):
+            raise Invalid(
+                f"the model takes {self._inputs} numbers a row; the inputs have the shape "
+                f"{list(matrix.shape)}",
+                field="inputs",
+            )
+        result = np.empty((rows, self._classes), dtype=np.float64)
         length = ctypes.c_int64()
         _call(
             "LGBM_BoosterPredictForMat",
@@ -102,10 +130,21 @@ class LightGBMEngine:
         )
         if length.value != result.size:
             raise RuntimeError(f"LightGBM gave {length.value} numbers; {result.size} were wanted")
+        if self._whole:
+            name, dtype = self._outputs[0]
+            return {name: result.astype(dtype, copy=False)}
         return {
             name: result[:, index].astype(dtype)
             for index, (name, dtype) in enumerate(self._outputs)
         }
+
+
+def _signature(features: int, classes: int) -> Signature:
+    given = (classes,) if classes > 1 else ()
+    return Signature(
+        inputs=(Column(name="input", datatype="FP64", shape=(features,), nullable=True),),
+        outputs=(Column(name="score", datatype="FP64", shape=given),),
+    )
 
 
 def load(folder: Path, description: ModelDescription) -> LightGBMEngine:

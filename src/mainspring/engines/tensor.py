@@ -39,11 +39,16 @@ def check_signature(signature: Signature) -> None:
     for side, columns in (("inputs", signature.inputs), ("outputs", signature.outputs)):
         if not columns:
             raise Invalid(f"the signature has no {side}", field=side)
-        name, times = Counter(column.name for column in columns).most_common(1)[0]
+        check_columns(side, columns)
+
+
+def check_columns(side: str, columns: tuple[Column, ...]) -> None:
+    """Refuse columns of one side that no engine could honour; a side may have none."""
+    for name, times in Counter(column.name for column in columns).most_common(1):
         if times > 1:
             raise Invalid(f"the signature's {side} name {name!r} {times} times", field=name)
-        for column in columns:
-            _check_column(column)
+    for column in columns:
+        _check_column(column)
 
 
 def _check_column(column: Column) -> None:
