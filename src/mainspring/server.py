@@ -42,7 +42,8 @@ from mainspring.interfaces.http.front import Served
 from mainspring.monitoring import contract as monitoring
 from mainspring.notary import Notary
 from mainspring.registry import contract as registry
-from mainspring.serving.listening import Server, bound
+from mainspring.serving.binding import bound
+from mainspring.serving.listening import Server
 from mainspring.spool_watch import SpoolWatch
 from mainspring.tracking import contract as tracking
 

@@ -18,8 +18,8 @@ from mainspring.core.clock import from_micros
 from mainspring.monitoring.prediction_log import (
     count_predictions,
     read_predictions,
-    seal_journals,
 )
+from mainspring.serving.compaction import seal_journals
 from mainspring.serving.journal import Frame, Packed, encode_frame
 
 MINUTE = 60_000_000
@@ -27,19 +27,20 @@ MINUTE = 60_000_000
 
 def _frame(*ids: str, at: int = 0, recorded: int = 0, **inputs: Packed) -> Frame:
     return Frame(
-        request_ids=list(ids),
-        event_times=[at] * len(ids),
+        ids=list(ids),
+        counts=[1] * len(ids),
+        times=[at] * len(ids),
+        latencies=[900] * len(ids),
         recorded_at=recorded,
         model="late",
         version="1",
-        rows=len(ids),
         inputs=inputs,
-        outputs={"score": ("FP64", np.full(len(ids), 0.5).tobytes())},
+        outputs={"score": ("FP64", (), np.full(len(ids), 0.5).tobytes())},
     )
 
 
 def _floats(*values: float) -> Packed:
-    return "FP64", np.array(values, dtype=np.float64).tobytes()
+    return "FP64", (), np.array(values, dtype=np.float64).tobytes()
 
 
 def _journal(folder: Path, name: str, *frames: Frame) -> Path:
@@ -68,10 +69,10 @@ def test_a_missing_folder_is_an_empty_table(tmp_path: Path) -> None:
 def test_every_column_comes_back_as_it_was(tmp_path: Path) -> None:
     inputs: dict[str, Packed] = {
         "real": _floats(1.5, float("nan")),
-        "single": ("FP32", np.array([0.1, 2], dtype=np.float32).tobytes()),
-        "whole": ("INT64", np.array([2**60 + 1, -1]).tobytes()),
-        "flag": ("BOOL", np.array([True, False]).tobytes()),
-        "text": ("BYTES", ["é", None]),
+        "single": ("FP32", (), np.array([0.1, 2], dtype=np.float32).tobytes()),
+        "whole": ("INT64", (), np.array([2**60 + 1, -1]).tobytes()),
+        "flag": ("BOOL", (), np.array([True, False]).tobytes()),
+        "text": ("BYTES", (), ["é", None]),
     }
     _journal(tmp_path, "w-000001.journal", _frame("a", "b", at=5, recorded=7, **inputs))
     unsealed = read_predictions(tmp_path, None, None)
@@ -86,6 +87,7 @@ def test_every_column_comes_back_as_it_was(tmp_path: Path) -> None:
     assert rows[0].pop("input.real") == 1.5
     base: dict[str, Any] = {"event_time": from_micros(5), "recorded_at": from_micros(7)}
     base |= {"model": "late", "version": "1", "output.score": 0.5}
+    base |= {"entity_key": None, "latency_us": 900}
     single = float(np.float32(0.1))
     first = {"input.single": single, "input.whole": 2**60 + 1, "input.flag": True}
     second = {"input.single": 2.0, "input.whole": -1, "input.flag": False}
@@ -134,7 +136,7 @@ def test_a_killed_sealer_loses_and_doubles_nothing(tmp_path: Path, delay: float)
         _journal(tmp_path, f"w-{number:06d}.journal", _frame(f"{number:02d}", at=number))
     script = (
         "import sys; from pathlib import Path;"
-        "from mainspring.monitoring.prediction_log import seal_journals;"
+        "from mainspring.serving.compaction import seal_journals;"
         "print('go', flush=True); seal_journals(Path(sys.argv[1]))"
     )
     with subprocess.Popen(
@@ -218,11 +220,11 @@ def test_columns_may_come_go_and_change_their_type(tmp_path: Path) -> None:
     _journal(
         tmp_path,
         "w-000001.journal",
-        _frame("a", x=("INT64", np.array([1]).tobytes()), old=_floats(1)),
+        _frame("a", x=("INT64", (), np.array([1]).tobytes()), old=_floats(1)),
         _frame("b", x=_floats(2.5)),
     )
     seal_journals(tmp_path)
-    _journal(tmp_path, "w-000002.journal", _frame("c", x=("BYTES", ["many"])))
+    _journal(tmp_path, "w-000002.journal", _frame("c", x=("BYTES", (), ["many"])))
 
     table = read_predictions(tmp_path, None, None, ["input.x", "input.old", "input.never"])
 

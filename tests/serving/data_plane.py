@@ -45,8 +45,8 @@ def until(condition: Callable[[], bool]) -> None:
         select.select([], [], [], 0.01)
 
 
-def served(folder: Path, version: str = "1", name: str = "tumour") -> dict[str, str]:
-    return {"name": name, "version": version, "folder": str(folder), "digest": "sha256:00"}
+def served(place: Path | str, version: str = "1", name: str = "tumour") -> dict[str, str]:
+    return {"name": name, "version": version, "place": str(place), "digest": "sha256:00"}
 
 
 def row(count: int = 1, **changes: object) -> dict[str, Any]:
@@ -84,7 +84,13 @@ def echo(count: int = 1, **changes: object) -> dict[str, Any]:
 class Plane:
     """One data plane; `with` stops it whatever happens."""
 
-    def __init__(self, folder: Path, models: list[dict[str, str]], **changes: object) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        models: list[dict[str, str]],
+        log: dict[str, object] | None = None,
+        **changes: object,
+    ) -> None:
         self.port = free_port()
         self.log_folder = folder / "log"
         self.path = folder / "snapshot.json"
@@ -96,9 +102,7 @@ class Plane:
             "models": models,
             "tokens": [hash_of(TOKEN)],
             "control": hash_of(CONTROL),
-            "log_folder": str(self.log_folder),
-            "segment_rows": 20_000,
-            "segment_seconds": 30,
+            "log": {"folder": str(self.log_folder), **(log or {})},
             **changes,
         }
         self.write()
@@ -135,6 +139,11 @@ class Plane:
         if self.process.stdout is not None:
             self.process.stdout.close()
         return code
+
+    def workers(self) -> list[int]:
+        """The pids of its processes."""
+        pids: list[int] = json.loads(self.path.with_name("group.json").read_text())["workers"]
+        return pids
 
     def infer(self, body: object, path: str = INFER) -> httpx2.Response:
         return self.client.post(path, json=body)

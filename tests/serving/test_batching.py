@@ -19,9 +19,14 @@ from hypothesis import strategies as st
 from mainspring.core.signature import Column, Signature
 from mainspring.engines.engine import LoadedModel
 from mainspring.engines.tensor import Tensors
+from mainspring.serving.exposition import render
 from mainspring.serving.fleet import Fleet, ServedModel, load_fleet
+from mainspring.serving.log_policy import LogPolicy
+from mainspring.serving.plane import Plane as ServingPlane
+from mainspring.serving.plane import segment_limits
 from mainspring.serving.recorder import Recorder
-from mainspring.serving.server import DataPlane, segment_limits
+from mainspring.serving.server import DataPlane
+from mainspring.serving.siblings import Siblings
 from mainspring.serving.snapshot import Snapshot, read_snapshot
 
 from .data_plane import ECHO, INFER, PREDICT, Plane, row, served
@@ -59,11 +64,15 @@ class House:
         self.engine = Doubling()
         source = fleet.first().source
         model = LoadedModel(name="doubling", signature=DOUBLED, engine=self.engine)
-        self.slow = ServedModel(source, model)
+        self.slow = ServedModel(source, model, snapshot.limits, LogPolicy())
         models_with = {**fleet.models, "slow": {"1": self.slow}}
         self.fleet = Fleet(snapshot=snapshot, tokens=fleet.tokens, models=models_with)
-        self.recorder = Recorder(folder / "log", "ab", segment_limits(snapshot))
-        self.app = DataPlane(plane.path, self.fleet, self.recorder)
+        assert snapshot.log is not None
+        self.recorder = Recorder(folder / "log", "ab", segment_limits(snapshot.log))
+        siblings = Siblings(folder, 0, snapshot.workers)
+        self.plane = ServingPlane(plane.path, self.fleet, self.recorder, siblings)
+        self.app = DataPlane(self.plane)
+        self.runner = asyncio.Runner()
 
     async def post(self, path: str, body: object) -> tuple[int, Any]:
         """One request through the ASGI app."""
@@ -90,10 +99,10 @@ class House:
         async def go() -> list[tuple[int, Any]]:
             return await asyncio.gather(*(self.post(path, body) for path, body in calls))
 
-        return asyncio.run(go())
+        return self.runner.run(go())
 
     def metrics(self) -> list[str]:
-        return self.app._metrics.render(self.recorder).splitlines()
+        return render(self.plane.counts()).splitlines()
 
 
 @pytest.fixture
@@ -109,7 +118,8 @@ def house(
             served(echo_model, "1", "echo"),
         ],
     )
-    yield house
+    with house.runner:
+        yield house
     house.recorder.close()
 
 
@@ -134,11 +144,13 @@ def test_requests_of_one_turn_are_one_call(house: House) -> None:
     assert house.engine.rows == [20]
     assert [_data(answer) for answer in answers] == [[2.0 * n, 2 * n + 1.0] for n in range(10)]
     lines = house.metrics()
-    assert 'mainspring_batches_total{reason="turn"} 1' in lines
-    assert 'mainspring_batch_requests_bucket{le="8"} 0' in lines
-    assert 'mainspring_batch_requests_bucket{le="16"} 1' in lines
-    assert "mainspring_queue_wait_seconds_count 10" in lines
-    assert "mainspring_rows_total 20" in lines
+    slow = 'model="tumour",version="1"'
+    assert f'mainspring_batches_total{{{slow},reason="turn"}} 1' in lines
+    assert f'mainspring_batch_requests_bucket{{{slow},le="8"}} 0' in lines
+    assert f'mainspring_batch_requests_bucket{{{slow},le="16"}} 1' in lines
+    assert f"mainspring_queue_wait_seconds_count{{{slow}}} 10" in lines
+    assert f"mainspring_rows_total{{{slow}}} 20" in lines
+    assert f'mainspring_request_seconds_bucket{{{slow},le="+Inf"}} 10' in lines
 
 
 def test_one_request_is_not_held_up(house: House) -> None:
@@ -162,11 +174,12 @@ def test_the_next_batch_fills_while_the_engine_is_busy(house: House) -> None:
         await asyncio.to_thread(engine.go.set)
         return await asyncio.gather(*first, *later)
 
-    answers = asyncio.run(go())
+    answers = house.runner.run(go())
 
     assert engine.rows == [80, 4]
     assert [_data(answer) for answer in answers[2:]] == [[0.0], [2.0], [4.0], [18.0]]
-    assert 'mainspring_batches_total{reason="engine"} 1' in house.metrics()
+    reason = 'mainspring_batches_total{model="tumour",version="1",reason="engine"} 1'
+    assert reason in house.metrics()
 
 
 def test_a_batch_has_an_end(house: House) -> None:
@@ -188,7 +201,7 @@ def test_a_slow_engine_is_called_in_a_thread(house: House) -> None:
         house.engine.go.set()  # on the loop, which therefore is not held up
         return await asked
 
-    assert _data(asyncio.run(go())) == [2.0]
+    assert _data(house.runner.run(go())) == [2.0]
 
 
 def test_one_call_that_took_long_says_nothing_yet(house: House) -> None:
@@ -203,7 +216,7 @@ def test_one_call_that_took_long_says_nothing_yet(house: House) -> None:
 def test_one_bad_row_fails_alone(house: House) -> None:
     answers = house.all(*((BRITTLE, _index(value)) for value in (0, 99, 0, 0)))
 
-    assert [status for status, _ in answers] == [200, 500, 200, 200]
+    assert [status for status, _ in answers] == [200, 400, 200, 200]
     assert [_data(answer) for answer in answers if answer[0] == 200] == [[1.0]] * 3
     assert house.recorder.rows == 3
 
@@ -211,7 +224,7 @@ def test_one_bad_row_fails_alone(house: House) -> None:
 def test_a_bad_first_row_fails_alone_too(house: House) -> None:
     answers = house.all(*((BRITTLE, _index(value)) for value in (99, 0, 98)))
 
-    assert [status for status, _ in answers] == [500, 200, 500]
+    assert [status for status, _ in answers] == [400, 200, 400]
 
 
 def test_a_request_is_checked_before_it_joins(house: House) -> None:
@@ -242,10 +255,10 @@ def test_whoever_leads_may_be_cancelled(house: House) -> None:
         gone = await asyncio.gather(*tasks, return_exceptions=True)
         return gone[0], gone[1], await house.post(SLOW, _xs(7.0))
 
-    leader, member, later = asyncio.run(go())
+    leader, member, later = house.runner.run(go())
 
     assert isinstance(leader, asyncio.CancelledError)
-    assert member[0] == 503
+    assert _data(member) == [2.0]
     assert _data(later) == [14.0]
 
 

@@ -82,7 +82,6 @@ def test_every_datatype_goes_both_ways(
 
     found = _read(response)
     assert (LENGTH in response.headers) == binary
-    assert found.pop("mainspring.request_id") == [f"five/{n}" for n in range(5)]
     assert found == sent
 
 
@@ -135,7 +134,7 @@ BAD: list[tuple[dict[str, Any], bytes, str]] = [
         b"\0" * 9,
         "9 bytes follow the JSON; the inputs' binary_data_size add up to 8",
     ),
-    (_column("big", shape=[2]), b"\0" * 8, "has 8 bytes; 2 rows of FP64 have 16"),
+    (_column("big", shape=[2]), b"\0" * 8, "has 8 bytes; the shape [2] of FP64 has 16"),
     (_column("big", **_size("8")), b"\0" * 8, "binary_data_size is '8'"),
     (_column("big", **_size(-8)), b"\0" * 8, "binary_data_size is -8"),
     (_column("big", **_size(True)), b"\0" * 8, "binary_data_size is True"),

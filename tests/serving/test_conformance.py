@@ -36,7 +36,7 @@ def test_outputs_come_in_the_order_asked_for(plane: Plane) -> None:
 
     answer = plane.infer(echo(outputs=wanted), ECHO).json()
 
-    assert _names(answer) == ["same_word", "same_flag", "mainspring.request_id"]
+    assert _names(answer) == ["same_word", "same_flag"]
 
 
 def test_parameters_that_nobody_knows_are_allowed_anywhere(plane: Plane) -> None:
@@ -107,7 +107,7 @@ def test_a_body_that_never_comes_is_given_up(tmp_path: Path, first_model: Path) 
     head = f"POST {INFER} HTTP/1.1\r\ncontent-length: 100\r\n"
     head += f"authorization: {PREDICT['authorization']}\r\n\r\n{{"
     with (
-        Plane(tmp_path, [served(first_model)], body_seconds=0.2) as plane,
+        Plane(tmp_path, [served(first_model)], limits={"body_seconds": 0.2}) as plane,
         socket.create_connection(("127.0.0.1", plane.port), timeout=20) as caller,
     ):
         caller.sendall(head.encode())

@@ -12,7 +12,9 @@ from pathlib import Path
 import httpx2
 import pytest
 
-from mainspring.monitoring.prediction_log import read_predictions, seal_journals
+from mainspring.monitoring.prediction_log import read_predictions
+from mainspring.serving.compaction import seal_journals
+from mainspring.serving.inference import ids_of_rows
 
 from .data_plane import PATIENCE, PREDICT, STEER, Plane, row, served, until
 
@@ -51,7 +53,7 @@ class Hammer:
                     self.refused.append(answer.text)
                     return
                 body = answer.json()
-                ids = body["outputs"][-1]["data"]
+                ids = ids_of_rows(body["id"], rows)
                 self.acknowledged += [(id_, body["model_version"]) for id_ in ids]
 
     def stop(self) -> None:
@@ -67,7 +69,7 @@ class Hammer:
 def test_reload_under_load_drops_nothing(
     tmp_path: Path, first_model: Path, second_model: Path
 ) -> None:
-    with Plane(tmp_path, [served(first_model, "1")], segment_rows=300) as plane:
+    with Plane(tmp_path, [served(first_model, "1")], log={"segment_rows": 300}) as plane:
         hammer = Hammer(plane)
         for swap in range(2, 7):
             target = len(hammer.acknowledged) + 100
@@ -131,7 +133,7 @@ def test_a_killed_server_forgets_nothing_it_acknowledged(
     tmp_path: Path, first_model: Path, round_: int
 ) -> None:
     moment = random.Random(round_).randint(20, 600)
-    plane = Plane(tmp_path, [served(first_model)], segment_rows=150)
+    plane = Plane(tmp_path, [served(first_model)], log={"segment_rows": 150})
     with plane:
         hammer = Hammer(plane)
         until(lambda: hammer.reached(moment))
@@ -164,14 +166,14 @@ def test_rotate_seals_now_and_names_what_waits(tmp_path: Path, first_model: Path
 
 
 def test_an_old_segment_is_sealed_without_a_request(tmp_path: Path, first_model: Path) -> None:
-    with Plane(tmp_path, [served(first_model)], segment_seconds=0.05) as plane:
+    with Plane(tmp_path, [served(first_model)], log={"segment_seconds": 0.05}) as plane:
         plane.infer(row())
 
         until(lambda: len(list(plane.log_folder.glob("*.journal"))) == 1)
 
 
 def test_sealing_while_serving_shows_every_row_once(tmp_path: Path, first_model: Path) -> None:
-    with Plane(tmp_path, [served(first_model)], segment_rows=50) as plane:
+    with Plane(tmp_path, [served(first_model)], log={"segment_rows": 50}) as plane:
         hammer = Hammer(plane, threads=2)
         for target in range(200, 1400, 300):
             until(lambda target=target: hammer.reached(target))  # type: ignore[misc]

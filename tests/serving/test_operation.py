@@ -18,6 +18,7 @@ import pytest
 from mainspring.monitoring.prediction_log import read_predictions
 from mainspring.serving.journal import read_frames
 
+from . import python_models
 from .data_plane import INFER, PREDICT, Plane, row, served, until
 
 
@@ -60,11 +61,12 @@ def test_metrics_count_answers_and_refusals(tmp_path: Path, first_model: Path) -
         page = httpx2.get(f"{plane.client.base_url}/metrics").text
 
     lines = page.splitlines()
-    assert 'mainspring_requests_total{code="200"} 1' in lines
-    assert 'mainspring_requests_total{code="400"} 1' in lines
-    assert "mainspring_rows_total 3" in lines
+    assert 'mainspring_requests_total{model="tumour",code="200"} 1' in lines
+    assert 'mainspring_requests_total{model="tumour",code="400"} 1' in lines
+    assert 'mainspring_errors_total{model="tumour",kind="invalid"} 1' in lines
+    assert 'mainspring_rows_total{model="tumour",version="1"} 3' in lines
     assert "mainspring_log_rows_total 3" in lines
-    assert "mainspring_predict_seconds_count 1" in lines
+    assert 'mainspring_predict_seconds_count{model="tumour",version="1"} 1' in lines
 
 
 def test_bad_requests_leave_no_trace_in_the_log(tmp_path: Path, first_model: Path) -> None:
@@ -77,9 +79,11 @@ def test_bad_requests_leave_no_trace_in_the_log(tmp_path: Path, first_model: Pat
         assert plane.errors.read_text() == ""
 
 
-def test_a_failing_model_is_a_500_with_one_traceback(tmp_path: Path, brittle_model: Path) -> None:
-    body = {"inputs": [{"name": "index", "shape": [1], "datatype": "INT64", "data": [99]}]}
-    with Plane(tmp_path, [served(brittle_model)]) as plane:
+def test_a_failing_model_is_a_500_with_one_traceback(tmp_path: Path) -> None:
+    body = {
+        "inputs": [{"name": "x", "shape": [1], "datatype": "FP64", "data": [python_models.RAISE]}]
+    }
+    with Plane(tmp_path, [served(f"{python_models.__name__}:Moody")]) as plane:
         response = plane.infer(body)
         plane.stop()
 
@@ -111,8 +115,8 @@ def test_a_taken_port_is_said_in_one_line(tmp_path: Path, first_model: Path) -> 
         ({"nonce": "../x"}, 2, "at 'nonce'"),
         ({"models": []}, 2, "at 'models'"),
         ({"tokens": ["plain"]}, 2, "at 'tokens[0]'"),
-        ({"log_folder": "relative"}, 2, "at 'log_folder'"),
-        ({"models": [served(Path("/nowhere"))]}, 4, "holds no model.json"),
+        ({"log": {"folder": "relative"}}, 2, "at 'log.folder'"),
+        ({"models": [served(Path("/nowhere"))]}, 4, "there is no file or folder"),
         ({"models": [served(Path("/nowhere"))] * 2}, 2, "names tumour version 1 twice"),
     ],
 )
@@ -195,13 +199,13 @@ def test_an_idle_connection_does_not_delay_the_stop(tmp_path: Path, first_model:
 def test_a_full_disk_refuses_and_recovers(tmp_path: Path, first_model: Path) -> None:
     with Plane(tmp_path, [served(first_model)]) as plane:
         assert plane.infer(row(id="before")).status_code == 200
-        assert plane.process is not None
+        (worker,) = plane.workers()
         (journal,) = plane.log_folder.glob("*.open")
         limit = journal.stat().st_size + 100  # room for a part of a frame only
-        resource.prlimit(plane.process.pid, resource.RLIMIT_FSIZE, (limit, resource.RLIM_INFINITY))
+        resource.prlimit(worker, resource.RLIMIT_FSIZE, (limit, resource.RLIM_INFINITY))
         refused = plane.infer(row(id="refused"))
         full = (resource.RLIM_INFINITY, resource.RLIM_INFINITY)
-        resource.prlimit(plane.process.pid, resource.RLIMIT_FSIZE, full)
+        resource.prlimit(worker, resource.RLIMIT_FSIZE, full)
         assert plane.infer(row(id="after")).status_code == 200
 
         table = read_predictions(plane.log_folder, None, None)

@@ -10,19 +10,20 @@ from mainspring.core.errors import Unavailable
 from mainspring.serving.journal import HEADER, Frame, encode_frame, read_frames, recover
 from mainspring.serving.recorder import Recorder, SegmentLimits
 
-LIMITS = SegmentLimits(rows=10, seconds=1000)
+LIMITS = SegmentLimits(rows=10, bytes=2**20, seconds=1000)
 
 
 def _frame(name: str, rows: int = 1) -> Frame:
     return Frame(
-        request_ids=[f"{name}/{row}" for row in range(rows)],
-        event_times=[0] * rows,
+        ids=[name],
+        counts=[rows],
+        times=[0],
+        latencies=[1],
         recorded_at=0,
         model="m",
         version="1",
-        rows=rows,
-        inputs={"x": ("FP64", bytes(8 * rows))},
-        outputs={"label": ("BYTES", ["yes"] * rows)},
+        inputs={"x": ("FP64", (), bytes(8 * rows))},
+        outputs={"label": ("BYTES", (), ["yes"] * rows)},
     )
 
 
@@ -91,7 +92,7 @@ def test_a_damaged_frame_ends_the_reading(tmp_path: Path, position: int) -> None
     path = tmp_path / "x.journal"
     path.write_bytes(whole + bytes(second) + whole)
 
-    assert _ids(path) == ["a/0"]
+    assert _ids(path) == ["a"]
 
 
 @pytest.mark.parametrize("content", [b"", b"garbage"])
@@ -108,4 +109,4 @@ def test_a_nonce_used_again_makes_new_names(tmp_path: Path) -> None:
         recorder.append(_frame(name))
         recorder.close()
 
-    assert sorted(id_ for path in tmp_path.iterdir() for id_ in _ids(path)) == ["a/0", "b/0"]
+    assert sorted(id_ for path in tmp_path.iterdir() for id_ in _ids(path)) == ["a", "b"]

@@ -31,7 +31,7 @@ from mainspring.deployment.process import (
 from mainspring.registry import contract as registry
 from mainspring.registry.contract import NameVersion
 from mainspring.registry.model import ModelVersion
-from mainspring.serving.snapshot import ServedFolder, Snapshot, read_snapshot
+from mainspring.serving.snapshot import LogSettings, Snapshot, Source, read_snapshot, write_snapshot
 
 BACKOFF_S = (0.0, 1.0, 2.0, 5.0, 15.0, 30.0)
 STEADY_S = 30.0
@@ -130,7 +130,7 @@ class Supervisor:
         if not is_free(port):
             port = free_port()
         snapshot = self._snapshot(client, workspace, placement, (port, new_nonce()))
-        _write(folder / "snapshot.json", snapshot)
+        write_snapshot(folder / "snapshot.json", snapshot)
         again = deployment.pid is not None and deployment.state != "stopped"
         watch.child = launch(folder / "snapshot.json", folder / "process.log")
         watch.process = DataPlane(
@@ -138,7 +138,7 @@ class Supervisor:
             started=start_time(watch.child.pid) or 0,
             nonce=snapshot.nonce,
             port=port,
-            log_folder=snapshot.log_folder,
+            log_folder=str(folder / "log"),
         )
         watch.started_at, watch.ended_at = now, None
         hopeless = watch.deaths >= HOPELESS
@@ -167,7 +167,7 @@ class Supervisor:
         ):
             return
         before = path.read_bytes()
-        _write(path, wanted)
+        write_snapshot(path, wanted)
         token = (folder / "control").read_text()
         status, body = ask(process, "POST", "/control/reload", token, timeout_s=60)
         if status == 200:
@@ -231,17 +231,16 @@ class Supervisor:
             port=place[0],
             nonce=place[1],
             models=(
-                ServedFolder(
+                Source(
                     name=deployment.model,
                     version=str(version.version),
-                    folder=str(self._unpacked(version)),
+                    place=str(self._unpacked(version)),
                     digest=version.own_digest(),
                 ),
             ),
             tokens=tuple(placement.tokens),
             control=hashlib.sha256(_control_token(folder).encode()).hexdigest(),
-            log_folder=str(folder / "log"),
-            segment_rows=SEGMENT_ROWS,
+            log=LogSettings(folder=str(folder / "log"), segment_rows=SEGMENT_ROWS),
         )
 
     def _unpacked(self, version: ModelVersion) -> Path:
@@ -267,9 +266,8 @@ def _orphan(snapshot: Path) -> DataPlane | None:
         known = read_snapshot(snapshot)
     except MainspringError:
         return None
-    asked = DataPlane(
-        pid=0, started=0, nonce=known.nonce, port=known.port, log_folder=known.log_folder
-    )
+    log_folder = known.log.folder if known.log is not None else ""
+    asked = DataPlane(pid=0, started=0, nonce=known.nonce, port=known.port, log_folder=log_folder)
     status, body = ask(asked, "GET", "/health", timeout_s=2)
     if status != 200 or not isinstance(body, dict) or body.get("nonce") != known.nonce:
         return None
@@ -293,10 +291,3 @@ def _control_token(folder: Path) -> str:
         path.touch(mode=0o600)
         path.write_text(secrets.token_hex(32))
     return path.read_text()
-
-
-def _write(path: Path, snapshot: Snapshot) -> None:
-    aside = path.with_suffix(".part")
-    aside.touch(mode=0o600)
-    aside.write_bytes(msgspec.json.encode(snapshot))
-    aside.replace(path)

@@ -21,8 +21,9 @@ from mainspring.monitoring.contract import ListOfDeployment, RecordWindow
 from mainspring.monitoring.drift import column_drift, summary
 from mainspring.monitoring.labelled import labels_between
 from mainspring.monitoring.performance import realised
-from mainspring.monitoring.prediction_log import read_predictions, seal_journals
+from mainspring.monitoring.prediction_log import read_predictions
 from mainspring.monitoring.reference import SCORE, Reference, reference_of
+from mainspring.serving.compaction import seal_journals
 
 DAY = dt.timedelta(days=1)
 DAY_MICROS = DAY // MICROSECOND

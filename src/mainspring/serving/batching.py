@@ -3,35 +3,65 @@
 from __future__ import annotations
 
 import asyncio
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import accumulate, pairwise
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from mainspring.core.errors import Unavailable
 from mainspring.engines.tensor import Tensors
-from mainspring.serving.http import Reply
-from mainspring.serving.protocol import InferRequest
+from mainspring.serving.inference import DeadlineExceeded, InferRequest
 
 if TYPE_CHECKING:
-    from mainspring.serving.dialect import Dialect
+    from mainspring.serving.fleet import ServedModel
 
 MOST_ROWS = 1024
 """A batch that has so many rows takes no more; the next one is begun."""
+LARGE_CALLS = 2
 
-Outcome = Reply | Exception
-"""What one member is told: its answer, or why there is none."""
+Encode = Callable[["ServedModel", InferRequest, Tensors], Any]
+"""Outputs to an answer, in the protocol that the request came by; called from any thread."""
 
 
 @dataclass(slots=True, eq=False)
 class Member:
-    """One checked request in a batch; the first one has no future, since it runs the batch."""
+    """One checked request in a batch; times are seconds of `time.perf_counter`."""
 
     call: InferRequest
-    dialect: Dialect
-    joined: float
-    answered: asyncio.Future[Reply] | None = None
+    encode: Encode
+    began: float
+    """When the request came."""
+    joined: float = 0.0
+    """When it was ready for the engine."""
+    answered: asyncio.Future[Any] | None = None
+    """What it waits for; the one that runs its batch by itself has none."""
+
+    def settle(self, outcome: Any) -> None:
+        """Give its caller the answer, or raise there."""
+        waiting = self.answered
+        if waiting is None or waiting.done():
+            return
+        if isinstance(outcome, Exception):
+            waiting.set_exception(outcome)
+        else:
+            waiting.set_result(outcome)
+
+    def give_up_at_deadline(self, seconds: float) -> None:
+        """From its deadline on, or after `seconds` without one, it is told that it is late."""
+        waiting = self.answered
+        assert waiting is not None
+        left, limit = seconds, f"within {seconds:g} s"
+        if self.call.deadline is not None:
+            left, limit = self.call.deadline - time.monotonic(), "before the request's deadline"
+        error = DeadlineExceeded(
+            f"there was no answer {limit}", fix="allow more time, or send less"
+        )
+        timer = waiting.get_loop().call_later(max(left, 0.0), self.settle, error)
+        waiting.add_done_callback(lambda _: timer.cancel())
 
 
 class Batch:
@@ -42,18 +72,31 @@ class Batch:
         self.rows = first.call.rows
         self.began = first.joined
         """When the engine was last called for it."""
+        self.is_led = False
+        """Whether a task of its own runs it, so that its members may have to wait."""
 
     def takes(self, call: InferRequest) -> bool:
-        """Whether there is room for these rows."""
-        return self.rows + call.rows <= MOST_ROWS
+        """Whether there is room for these rows, and they can stand below the others."""
+        return self.rows + call.rows <= MOST_ROWS and call.kind == self.members[0].call.kind
 
     def add(self, member: Member) -> None:
         """Let it take part."""
         self.members.append(member)
         self.rows += member.call.rows
 
+    def drop_late(self) -> None:
+        """Leave out those whose callers wait no longer."""
+        kept = []
+        for member in self.members:
+            if member.call.is_late():
+                member.settle(DeadlineExceeded("the deadline passed while the request waited"))
+            elif member.answered is None or not member.answered.done():
+                kept.append(member)
+        self.members = kept
+        self.rows = sum(member.call.rows for member in kept)
+
     def inputs(self) -> Tensors:
-        """The columns of all members, one below the other."""
+        """The tensors of all members, one below the other."""
         calls = [member.call.inputs for member in self.members]
         if len(calls) == 1:
             return calls[0]
@@ -69,32 +112,17 @@ class Batch:
             for start, end in pairwise(ends)
         ]
 
-    def tell(self, outcomes: list[Outcome]) -> Reply:
-        """Give every other member its outcome; the first one's is answered, or raised."""
-        if len(outcomes) > 1:
-            for member, outcome in zip(self.members, outcomes, strict=True):
-                _settle(member, outcome)
-        first = outcomes[0]
-        if isinstance(first, Exception):
-            raise first
-        return first
+    def tell(self, outcomes: list[Any]) -> None:
+        """Give every member its outcome."""
+        for member, outcome in zip(self.members, outcomes, strict=True):
+            member.settle(outcome)
 
     def fail(self, error: BaseException) -> None:
-        """Tell the other members that the first one could not run the batch."""
+        """Tell all members that the batch could not be run."""
         if not isinstance(error, Exception):
             error = Unavailable("this process is stopping")
         for member in self.members:
-            _settle(member, error)
-
-
-def _settle(member: Member, outcome: Outcome) -> None:
-    waiting = member.answered
-    if waiting is None or waiting.done():
-        return
-    if isinstance(outcome, Exception):
-        waiting.set_exception(outcome)
-    else:
-        waiting.set_result(outcome)
+            member.settle(error)
 
 
 class Line:
@@ -103,13 +131,31 @@ class Line:
     def __init__(self) -> None:
         self.filling: Batch | None = None
         self.engine = asyncio.Lock()
+        self.large = asyncio.Semaphore(LARGE_CALLS)
+        """For requests that are batches of their own, and need not wait for small ones."""
+        self.waiting = 0
+        """Requests that are not at the engine yet."""
         self.seconds = 0.0
         """How long the engine takes: the shorter of its last two small calls.
 
         One alone may have been long only because another process had the processor.
         """
         self._last = 0.0
+        self.called_at: dict[Batch, float] = {}
+        """The calls under way in threads, by when they began (`time.monotonic`)."""
+        self._threads: ThreadPoolExecutor | None = None
+
+    @property
+    def threads(self) -> ThreadPoolExecutor:
+        """Threads of its own: an engine that hangs takes none from the other models."""
+        if self._threads is None:
+            self._threads = ThreadPoolExecutor(1 + LARGE_CALLS, thread_name_prefix="engine")
+        return self._threads
 
     def learn(self, seconds: float) -> None:
         """Take the newest call into account."""
         self.seconds, self._last = min(seconds, self._last), seconds
+
+    def longest_call(self) -> float:
+        """For how many seconds the oldest call has been under way."""
+        return max((time.monotonic() - at for at in self.called_at.values()), default=0.0)

@@ -1,7 +1,8 @@
-"""One column of a request: from JSON, from plain values or from bytes to an array, and back."""
+"""One tensor of a request: from JSON, from plain values or from bytes to an array, and back."""
 
 from __future__ import annotations
 
+import math
 import re
 import struct
 from types import GenericAlias
@@ -11,161 +12,297 @@ import msgspec
 import numpy as np
 
 from mainspring.core.errors import Invalid, TooLarge
-from mainspring.core.signature import Column, Datatype
-from mainspring.engines.tensor import DTYPES, Array, null_refused
+from mainspring.core.signature import Column
+from mainspring.engines.tensor import DTYPES, Array, fits_shape, null_refused
 
 MAX_ROWS = 100_000
-JSON_TYPES: dict[str, Any] = {
-    "BOOL": bool,
-    "INT64": Annotated[int, msgspec.Meta(ge=-(2**63), le=2**63 - 1)],
-    "FP32": float,
-    "FP64": float,
-    "BYTES": str,
-}
-NESTED = re.compile(rb"\[\s*\[")
-ROW = re.compile(r" - at `\$\[(\d+)\].*`$")
-FEW = 8
-LARGEST = float(np.finfo(np.float32).max)
+NESTED = re.compile(rb"\s*\[\s*\[")
+PLACE = re.compile(r" - at `\$\[(\d+)\].*`$")
+DEEPEST = 8
+FEW = 256
+"""Up to here Python finds the largest number in less time than numpy needs to begin."""
 LENGTH = struct.Struct("<I")
+
+
+def _json_type(column: Column) -> Any:
+    dtype = DTYPES[column.datatype]
+    kind: Any = {"b": bool, "f": float, "O": str}.get(dtype.kind)
+    if kind is None:
+        limits = np.iinfo(dtype)
+        # msgspec's own integers end at 64 bits with a sign: the largest unsigned is its "any".
+        top = int(limits.max) if limits.max < 2**63 else None
+        kind = Annotated[int, msgspec.Meta(ge=int(limits.min), le=top)]
+    return kind | None if column.nullable else kind
 
 
 class ColumnReader:
     """Reads the values of one column, in every form that they come in."""
 
-    def __init__(self, column: Column) -> None:
+    def __init__(self, column: Column, *, declared: bool = True) -> None:
         self.column = column
+        self._declared = declared
+        """Whether its shape is known, and its BYTES are text; otherwise both are the caller's."""
         self._dtype = DTYPES[column.datatype]
-        kind = JSON_TYPES[column.datatype]
-        value = kind | None if column.nullable else kind
-        self._list: Any = GenericAlias(list, (value,))
+        self._value = _json_type(column)
+        self._list: Any = GenericAlias(list, (self._value,))
         self._flat: Any = msgspec.json.Decoder(self._list)
-        self._nested: Any = msgspec.json.Decoder(
-            GenericAlias(list, (GenericAlias(tuple, (value,)),))
-        )
+        self._nested: dict[int, Any] = {}
+        self._largest = float(np.finfo(self._dtype).max) if self._dtype.kind == "f" else 0.0
 
-    def check(self, datatype: str, shape: list[int]) -> int:
-        """Refuse another datatype or shape than a column has; answer the number of rows."""
-        name = self.column.name
-        if datatype != self.column.datatype:
+    def check(self, datatype: str, shape: list[int]) -> tuple[int, ...]:
+        """Refuse another datatype or shape than the column has; answer the shape of the array."""
+        column = self.column
+        if datatype != column.datatype:
             raise Invalid(
-                f"column {name!r} has the datatype {datatype!r}; {self.column.datatype} is wanted",
-                field=name,
+                f"column {column.name!r} has the datatype {datatype!r}; {column.datatype} is "
+                "wanted",
+                field=column.name,
             )
-        if len(shape) not in (1, 2) or shape[0] < 1 or shape[1:] not in ([], [1]):
+        if not self._declared:
+            if any(size < 0 for size in shape) or math.prod(shape) > 2**31:
+                raise Invalid(
+                    f"input {column.name!r} has the shape {shape}; sizes from 0 on are wanted",
+                    field=column.name,
+                )
+            return tuple(shape)
+        found = tuple(shape)
+        if not self._fits(found):
+            wanted = "[rows] or [rows, 1]" if not column.shape else f"{[-1, *column.shape]}"
             raise Invalid(
-                f"column {name!r} has the shape {shape}; [rows] or [rows, 1] is wanted", field=name
+                f"column {column.name!r} has the shape {shape}; {wanted} is wanted",
+                field=column.name,
             )
-        if shape[0] > MAX_ROWS:
+        if found[0] > MAX_ROWS:
             raise TooLarge(
-                f"column {name!r} has {shape[0]} rows; at most {MAX_ROWS} fit", field=name
+                f"column {column.name!r} has {found[0]} rows; at most {MAX_ROWS} fit",
+                field=column.name,
             )
-        return shape[0]
+        return found
 
-    def from_json(self, raw: msgspec.Raw, shape: list[int]) -> Array:
+    def _fits(self, shape: tuple[int, ...]) -> bool:
+        column = self.column
+        if not shape or min(shape) < 1:
+            return False
+        if not column.shape:
+            # [rows, 1] is how many callers write a column.
+            return shape[1:] in ((), (1,))
+        return len(shape) == 1 + len(column.shape) and fits_shape(column, shape[1:])
+
+    def _shaped(self, array: Array, shape: tuple[int, ...]) -> Array:
+        """One dimension for a column, however it was written."""
+        if len(shape) == 1 or (self._declared and not self.column.shape):
+            return array
+        return array.reshape(shape)
+
+    def from_json(self, raw: msgspec.Raw, shape: tuple[int, ...]) -> Array:
         """The `data` of a tensor, flat or nested as its shape says."""
         try:
-            if len(shape) == 2 and NESTED.match(raw) is not None:
-                values = [value for (value,) in self._nested.decode(raw)]
-            else:
-                values = self._flat.decode(raw)
+            is_nested = NESTED.match(raw) is not None
+            values = self._flattened(raw, shape) if is_nested else self._flat.decode(raw)
         except msgspec.ValidationError as error:
-            raise self._refusal(str(error)) from None
-        if len(values) != shape[0]:
+            raise self._refusal(str(error), shape) from None
+        if len(values) != math.prod(shape):
             raise Invalid(
                 f"column {self.column.name!r} has {len(values)} values, "
-                f"its shape {shape} says {shape[0]}",
+                f"its shape {list(shape)} says {math.prod(shape)}",
                 field=self.column.name,
             )
-        return self._array(values)
+        return self._shaped(self._array(values, shape), shape)
 
     def from_values(self, values: list[Any]) -> Array:
-        """Values that were decoded already, None where one is missing."""
+        """Values of a column, one a row, that were decoded already; None where one is missing."""
+        column = self.column
         try:
-            return self._array(msgspec.convert(values, self._list))
+            if not column.shape:
+                return self._array(msgspec.convert(values, self._list), (len(values),))
+            rows = msgspec.convert(values, _nested(self._value, 1 + len(column.shape)))
         except msgspec.ValidationError as error:
-            raise self._refusal(str(error)) from None
+            raise self._refusal(str(error), (len(values),)) from None
+        shape = _shape_of(rows)
+        if not fits_shape(column, shape[1:]):
+            raise Invalid(
+                f"column {column.name!r} has rows of the shape {list(shape[1:])}; "
+                f"{list(column.shape)} is wanted",
+                field=column.name,
+            )
+        return self._array(self._level(rows, shape, len(shape)), shape).reshape(shape)
 
-    def from_bytes(self, raw: bytes, rows: int) -> Array:
+    def from_bytes(self, raw: bytes, shape: tuple[int, ...]) -> Array:
         """Little-endian numbers, or texts that each follow their length in 4 bytes."""
-        name = self.column.name
-        if self.column.datatype == "BYTES":
-            return self._texts(raw, rows)
-        wanted = rows * self._dtype.itemsize
+        name, dtype = self.column.name, self._dtype
+        if dtype.kind == "O":
+            return self._texts(raw, shape)
+        wanted = math.prod(shape) * dtype.itemsize
         if len(raw) != wanted:
             raise Invalid(
-                f"column {name!r} has {len(raw)} bytes; {rows} rows of "
-                f"{self.column.datatype} have {wanted}",
+                f"column {name!r} has {len(raw)} bytes; the shape {list(shape)} of "
+                f"{self.column.datatype} has {wanted}",
                 field=name,
             )
-        if self.column.datatype == "BOOL" and raw.translate(None, b"\x00\x01"):
+        if dtype.kind == "b" and raw.translate(None, b"\x00\x01"):
             raise Invalid(f"column {name!r} is BOOL; its bytes must be 0 or 1", field=name)
         # A copy: what the engine gets is aligned, and may be written to.
-        return np.frombuffer(raw, dtype=self._dtype).copy()
+        return self._shaped(np.frombuffer(raw, dtype=dtype).copy(), shape)
 
-    def rows_in(self, raw: bytes) -> int:
-        """How many rows a body holds that is nothing but this column."""
-        size = self._dtype.itemsize
-        rows = len(raw) // size
-        if not rows or len(raw) % size:
+    def shape_in(self, raw: bytes) -> tuple[int, ...]:
+        """The shape of a body that is nothing but this column."""
+        column = self.column
+        size = self._dtype.itemsize * math.prod(column.shape)
+        if size <= 0 or not raw or len(raw) % size:
             raise Invalid(
-                f"the body has {len(raw)} bytes; each row of {self.column.name!r} takes {size}",
+                f"the body has {len(raw)} bytes; each row of {column.name!r} takes {abs(size)}",
+                field=column.name,
+            )
+        return self.check(column.datatype, [len(raw) // size, *column.shape])
+
+    def from_elements(self, values: list[Any], shape: tuple[int, ...]) -> Array:
+        """Elements of the right type, in row-major order; bytes for text."""
+        if len(values) != math.prod(shape):
+            raise Invalid(
+                f"column {self.column.name!r} has {len(values)} values, "
+                f"its shape {list(shape)} says {math.prod(shape)}",
                 field=self.column.name,
             )
-        return self.check(self.column.datatype, [rows])
-
-    def _texts(self, raw: bytes, rows: int) -> Array:
-        name, start = self.column.name, 0
-        texts: list[str] = []
+        if self._dtype.kind == "O":
+            texts = [self._text(value, place) for place, value in enumerate(values)]
+            return self._shaped(_objects(texts), shape)
         try:
-            while start < len(raw):
-                end = start + LENGTH.size + LENGTH.unpack_from(raw, start)[0]
-                if end > len(raw):
-                    raise Invalid(f"column {name!r}, row {len(texts)}: cut short", field=name)
-                texts.append(str(raw[start + LENGTH.size : end], "utf-8"))
-                start = end
-        except struct.error:
-            raise Invalid(f"column {name!r}, row {len(texts)}: cut short", field=name) from None
+            return self._shaped(np.array(values, dtype=self._dtype), shape)
+        except OverflowError:
+            raise Invalid(
+                f"column {self.column.name!r} holds a number that does not fit "
+                f"{self.column.datatype}",
+                field=self.column.name,
+            ) from None
+
+    def _flattened(self, raw: msgspec.Raw, shape: tuple[int, ...]) -> list[Any]:
+        """Nested lists, each as long as the shape says."""
+        depth = len(shape)
+        if depth > DEEPEST:
+            raise Invalid(f"the data is nested deeper than {DEEPEST} levels")
+        decoder = self._nested.get(depth)
+        if decoder is None:
+            decoder = self._nested[depth] = msgspec.json.Decoder(_nested(self._value, depth))
+        return self._level(decoder.decode(raw), shape, depth)
+
+    def _level(self, values: list[Any], shape: tuple[int, ...], depth: int) -> list[Any]:
+        for axis, size in enumerate(shape[1:depth]):
+            flat: list[Any] = []
+            for place, inner in enumerate(values):
+                if len(inner) != size:
+                    row = place // math.prod(shape[1 : 1 + axis])
+                    raise Invalid(
+                        f"column {self.column.name!r}, row {row}: a list of {len(inner)} values, "
+                        f"where its shape {list(shape)} says {size}",
+                        field=self.column.name,
+                    )
+                flat += inner
+            values = flat
+        return values
+
+    def _texts(self, raw: bytes, shape: tuple[int, ...]) -> Array:
+        name, start = self.column.name, 0
+        texts: list[str | bytes] = []
+        while start < len(raw):
+            begin = start + LENGTH.size
+            end = begin + LENGTH.unpack_from(raw, start)[0] if begin <= len(raw) else len(raw) + 1
+            if end > len(raw):
+                raise Invalid(f"column {name!r}, row {len(texts)}: cut short", field=name)
+            texts.append(self._text(raw[begin:end], len(texts)))
+            start = end
+        if len(texts) != math.prod(shape):
+            raise Invalid(
+                f"column {name!r} has {len(texts)} values, its shape says {math.prod(shape)}",
+                field=name,
+            )
+        return self._shaped(_objects(texts), shape)
+
+    def _text(self, value: bytes, place: int) -> str | bytes:
+        if not self._declared:
+            return value
+        try:
+            return str(value, "utf-8")
         except UnicodeDecodeError as error:
             raise Invalid(
-                f"column {name!r}, row {len(texts)}: no UTF-8 text ({error.reason})", field=name
-            ) from None
-        if len(texts) != rows:
-            raise Invalid(
-                f"column {name!r} has {len(texts)} values, its shape says {rows}", field=name
-            )
-        return np.array(texts, dtype=object)
-
-    def _refusal(self, text: str) -> Invalid:
-        name, row = self.column.name, ROW.search(text)
-        if row is None:
-            return Invalid(f"column {name!r}: {text.partition(' - at ')[0]}", field=name)
-        if "got `null`" in text:
-            return null_refused(self.column, int(row[1]))
-        return Invalid(f"column {name!r}, row {row[1]}: {text[: row.start()]}", field=name)
-
-    def _array(self, values: list[Any]) -> Array:
-        if self.column.datatype != "FP32":
-            return np.array(values, dtype=self._dtype)
-        if len(values) <= FEW and all(v is None or -LARGEST <= v <= LARGEST for v in values):
-            # For a few rows, preparing numpy for overflow costs more than looking.
-            return np.array(values, dtype=self._dtype)
-        with np.errstate(over="ignore"):
-            array = np.array(values, dtype=self._dtype)
-        if np.count_nonzero(np.isinf(array)):
-            row = int(np.isinf(array).argmax())
-            raise Invalid(
-                f"column {self.column.name!r}, row {row}: {values[row]!r} does not fit FP32",
+                f"column {self.column.name!r}, row {place}: no UTF-8 text ({error.reason})",
                 field=self.column.name,
-            )
+            ) from None
+
+    def _refusal(self, text: str, shape: tuple[int, ...]) -> Invalid:
+        name, found = self.column.name, PLACE.search(text)
+        if found is None:
+            return Invalid(f"column {name!r}: {text.partition(' - at ')[0]}", field=name)
+        row = int(found[1])
+        if len(shape) > 1 and "][" not in found[0]:
+            row //= max(1, math.prod(shape[1:]))
+        if "got `null`" in text:
+            return null_refused(self.column, row)
+        return Invalid(f"column {name!r}, row {row}: {text[: found.start()]}", field=name)
+
+    def _array(self, values: list[Any], shape: tuple[int, ...]) -> Array:
+        dtype = self._dtype
+        if dtype.kind == "O":
+            return _objects(values if self._declared else [v.encode() for v in values])
+        if dtype.kind == "u" and dtype.itemsize == 8:
+            self._check_unsigned(values, shape)
+        if dtype.kind != "f" or dtype.itemsize == 8:
+            return np.array(values, dtype=dtype)
+        if len(values) <= FEW and self._all_fit(values):
+            # For few numbers, preparing numpy for overflow costs more than looking.
+            return np.array(values, dtype=dtype)
+        with np.errstate(over="ignore"):
+            array = np.array(values, dtype=dtype)
+        if np.count_nonzero(np.isinf(array)):
+            place = int(np.isinf(array).argmax())
+            raise self._unfitting(values, place, shape)
         return array
 
+    def _all_fit(self, values: list[Any]) -> bool:
+        if self.column.nullable:
+            values = [value for value in values if value is not None]
+        return not values or -self._largest <= min(values) <= max(values) <= self._largest
 
-def to_bytes(datatype: Datatype, values: Array) -> bytes:
+    def _check_unsigned(self, values: list[Any], shape: tuple[int, ...]) -> None:
+        for place, value in enumerate(values):
+            if value >= 2**64:
+                raise self._unfitting(values, place, shape)
+
+    def _unfitting(self, values: list[Any], place: int, shape: tuple[int, ...]) -> Invalid:
+        row = place // max(1, math.prod(shape[1:]))
+        return Invalid(
+            f"column {self.column.name!r}, row {row}: {values[place]!r} does not fit "
+            f"{self.column.datatype}",
+            field=self.column.name,
+        )
+
+
+def to_bytes(values: Array) -> bytes:
     """The values as `from_bytes` reads them."""
-    if datatype != "BYTES":
-        return values.astype(DTYPES[datatype], copy=False).tobytes()
+    if values.dtype.kind not in "OSU":
+        return values.astype(values.dtype.newbyteorder("<"), copy=False).tobytes()
     parts: list[bytes] = []
-    for value in values.tolist():
-        text = b"" if value is None else str(value).encode()
+    for value in values.ravel().tolist():
+        text = value if isinstance(value, bytes) else str("" if value is None else value).encode()
         parts += (LENGTH.pack(len(text)), text)
     return b"".join(parts)
+
+
+def _nested(value: Any, depth: int) -> Any:
+    for _ in range(depth):
+        value = GenericAlias(list, (value,))
+    return value
+
+
+def _shape_of(rows: list[Any]) -> tuple[int, ...]:
+    shape: list[int] = []
+    level: Any = rows
+    while isinstance(level, list):
+        shape.append(len(level))
+        level = level[0] if level else None
+    return tuple(shape)
+
+
+def _objects(values: list[Any]) -> Array:
+    array = np.empty(len(values), dtype=object)
+    array[:] = values
+    return array

@@ -3,29 +3,44 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 
-from mainspring.core.errors import NotFound
+from mainspring.core.errors import NotFound, Unavailable
 from mainspring.core.signature import Column, Datatype, Signature
-from mainspring.engines.engine import LoadedModel, load_model
+from mainspring.engines.engine import LoadedModel
+from mainspring.engines.source import load_source
 from mainspring.engines.tensor import DTYPES, Tensors
 from mainspring.serving.batching import Line
+from mainspring.serving.framing import Framing
+from mainspring.serving.log_policy import LogPolicy
+from mainspring.serving.metrics import ModelMetrics
 from mainspring.serving.protocol import Codec
-from mainspring.serving.snapshot import ServedFolder, Snapshot
+from mainspring.serving.snapshot import Limits, Snapshot, Source
+
+SERIAL = "python"
+"""The engine whose models are called one at a time, and never on the event loop: it is not ours."""
 
 
 class ServedModel:
     """One version, ready to answer."""
 
-    def __init__(self, source: ServedFolder, model: LoadedModel) -> None:
+    def __init__(
+        self, source: Source, model: LoadedModel, limits: Limits, policy: LogPolicy
+    ) -> None:
         self.source = source
         self.model = model
-        self.codec = Codec(model.signature)
+        self.limits = limits
+        self.codec = Codec(model.signature, model.rows, batching=model.batching)
         self.line = Line()
-        self.inputs = _datatypes(model.signature.inputs)
-        self.outputs = _datatypes(model.signature.outputs)
+        self.framing = Framing(source.name, source.version, policy)
+        self.metrics = ModelMetrics()
+        self.outputs: dict[str, Datatype] = {
+            column.name: column.datatype for column in model.signature.outputs
+        }
+        self.is_by_row = model.batching or bool(model.signature.inputs)
+        """Whether the first dimension of every tensor counts rows."""
+        self.may_inline = self.is_parallel = model.name != SERIAL
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,6 +59,7 @@ class Fleet:
         """The version asked for, or the first that the snapshot lists for the name."""
         versions = self.models.get(name)
         if versions is None:
+            self._refuse_unloaded(name)
             raise NotFound(f"no model named {name!r}; served are {', '.join(self.models)}")
         if version is None:
             return next(iter(versions.values()))
@@ -53,53 +69,67 @@ class Fleet:
             )
         return versions[version]
 
+    def every(self) -> list[ServedModel]:
+        """All that are served."""
+        return [served for versions in self.models.values() for served in versions.values()]
+
     def versions(self) -> list[dict[str, str]]:
         """What is served, for people and supervisors."""
         return [
             {
-                "name": source.name,
-                "version": source.version,
-                "digest": source.digest,
+                "name": served.source.name,
+                "version": served.source.version,
+                "digest": served.source.digest,
             }
-            for source in self.snapshot.models
+            for served in self.every()
         ]
+
+    def _refuse_unloaded(self, name: str) -> None:
+        if any(source.name == name for source in self.snapshot.models):
+            raise Unavailable(
+                f"model {name!r} is not loaded", fix=f"POST /v2/repository/models/{name}/load"
+            )
 
 
 def load_fleet(snapshot: Snapshot, previous: Fleet | None = None) -> Fleet:
     """Load and try every model; those that `previous` serves already are kept."""
-    kept = (
-        {
-            model.source: model
-            for versions in previous.models.values()
-            for model in versions.values()
-        }
-        if previous
-        else {}
-    )
+    kept = {served.source: served for served in previous.every()} if previous else {}
+    policy = snapshot.log.policy if snapshot.log is not None else LogPolicy()
+    if previous is not None and _settings(previous.snapshot) != _settings(snapshot):
+        kept = {}
     models: dict[str, dict[str, ServedModel]] = {}
     for source in snapshot.models:
-        served = kept.get(source) or _load(source)
-        models.setdefault(source.name, {})[source.version] = served
+        if source.loaded:
+            served = kept.get(source) or _load(source, snapshot, policy)
+            models.setdefault(source.name, {})[source.version] = served
     return Fleet(snapshot=snapshot, tokens=frozenset(snapshot.tokens), models=models)
 
 
-def _load(source: ServedFolder) -> ServedModel:
-    model = load_model(Path(source.folder))
-    # The first call allocates and may fail: neither shall happen to a caller.
-    model.predict(synthetic_row(model.signature))
-    return ServedModel(source, model)
+def _settings(snapshot: Snapshot) -> tuple[object, ...]:
+    return snapshot.limits, snapshot.log.policy if snapshot.log is not None else None
 
 
-def synthetic_row(signature: Signature) -> Tensors:
-    """One row that fits the signature."""
+def _load(source: Source, snapshot: Snapshot, policy: LogPolicy) -> ServedModel:
+    model = load_source(source.place, allow_code=snapshot.allow_code)
+    policy.check_against(model.signature)
+    if model.signature.inputs:
+        # The first call allocates and may fail: neither shall happen to a caller.
+        model.predict(synthetic_row(model.signature, model.rows or 1))
+    return ServedModel(source, model, snapshot.limits, policy)
+
+
+def synthetic_row(signature: Signature, rows: int = 1) -> Tensors:
+    """Rows that fit the signature."""
     row: Tensors = {}
     for column in signature.inputs:
+        shape = (rows, *(1 if size == -1 else size for size in column.shape))
         value: object = 0
         if column.datatype == "BYTES":
             value = column.categories[0] if column.categories else ""
-        row[column.name] = np.array([value], dtype=DTYPES[column.datatype])
+        row[column.name] = np.full(shape, value, dtype=DTYPES[column.datatype])
     return row
 
 
-def _datatypes(columns: tuple[Column, ...]) -> dict[str, Datatype]:
-    return {column.name: column.datatype for column in columns}
+def tensor_of(column: Column) -> dict[str, object]:
+    """A column as the metadata of a model shows it."""
+    return {"name": column.name, "datatype": column.datatype, "shape": [-1, *column.shape]}

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Coroutine, MutableMapping
+from collections.abc import Awaitable, Callable, MutableMapping
 from dataclasses import dataclass, field
 from typing import Any
 
 import msgspec
 
-from mainspring.core.errors import Invalid, MainspringError, TooLarge
+from mainspring.core.errors import Invalid, MainspringError, TooLarge, Unavailable
 from mainspring.serving.compression import accepted, deflate, inflate
+from mainspring.serving.inference import DeadlineExceeded, InferRequest
+from mainspring.serving.snapshot import Limits
 
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
@@ -24,12 +26,20 @@ OCTETS = b"application/octet-stream"
 WORTH_DEFLATING = 1024
 """Below this many bytes a compressed answer saves nothing that a caller would notice."""
 HEADER_LENGTH = b"inference-header-content-length"
+TIMEOUT = b"x-request-timeout-ms"
 
 
 class TooSlow(Invalid):
     """When a body did not arrive in the time that it was given."""
 
-    status = 408
+    name, status = "too_slow", 408
+
+
+class Overloaded(Unavailable):
+    """When a process has as much to do as it takes upon itself."""
+
+    name = "overloaded"
+    retry_after_s = 1
 
 
 class Disconnected(Exception):
@@ -65,46 +75,59 @@ def refusal(error: MainspringError) -> Reply:
     headers = []
     if error.status == 401:
         headers.append((b"www-authenticate", b"Bearer"))
+    if error.retry_after_s is not None:
+        headers.append((b"retry-after", str(error.retry_after_s).encode()))
     if error.status in (408, 413):
         # What is left of the body is not worth reading.
         headers.append((b"connection", b"close"))
-    text = f"{error.message}; {error.fix}" if error.fix else error.message
-    return Reply(error.status, msgspec.json.encode({"error": text}), headers=headers)
+    return Reply(error.status, msgspec.json.encode({"error": said(error)}), headers=headers)
+
+
+def said(error: MainspringError) -> str:
+    """What was found, and what to do next."""
+    return f"{error.message}; {error.fix}" if error.fix else error.message
 
 
 class BodyWatch:
-    """Gives up bodies that do not come.
+    """Gives up bodies that do not come, and takes no more of them than fit.
 
     It looks at them now and then: a timer for each request would cost more than reading most bodies.
     """
 
-    def __init__(self, seconds: float) -> None:
-        self.seconds = seconds
+    def __init__(self, limits: Limits) -> None:
+        self.limits = limits
+        self.held = 0
+        """Bytes of bodies in memory."""
         self._began: dict[asyncio.Task[Any], float] = {}
         self._given_up: set[asyncio.Task[Any]] = set()
 
-    async def over(self, reading: Coroutine[Any, Any, bytes]) -> bytes:
-        """What the caller's task reads, unless it takes too long."""
+    def begin(self) -> asyncio.Task[Any]:
+        """A body is about to be read."""
         task = asyncio.current_task()
         assert task is not None
         self._began[task] = time.monotonic()
-        try:
-            return await reading
-        except asyncio.CancelledError:
-            if task not in self._given_up:
-                raise
-            task.uncancel()
-            raise TooSlow(
-                f"the body did not arrive within {self.seconds:g} s",
-                fix="send it in one go, or in several requests",
-            ) from None
-        finally:
-            del self._began[task]
-            self._given_up.discard(task)
+        return task
+
+    def end(self, task: asyncio.Task[Any]) -> None:
+        """It was read, or given up."""
+        del self._began[task]
+        self._given_up.discard(task)
+
+    def is_given_up(self, task: asyncio.Task[Any]) -> bool:
+        """Whether the task was cancelled for its slowness, and not for another reason."""
+        return task in self._given_up
+
+    def hold(self, size: int) -> None:
+        """Count bytes that are about to be read."""
+        if self.held + size > self.limits.body_bytes:
+            raise Overloaded(
+                f"bodies of {self.held} bytes are being worked on; {self.limits.body_bytes} fit"
+            )
+        self.held += size
 
     def look(self) -> None:
         """Give up those that are late."""
-        late = time.monotonic() - self.seconds
+        late = time.monotonic() - self.limits.body_seconds
         for task, began in self._began.items():
             if began < late and task not in self._given_up:
                 self._given_up.add(task)
@@ -117,41 +140,62 @@ class Request:
     def __init__(self, scope: Scope, receive: Receive, watch: BodyWatch) -> None:
         self.method: str = scope["method"]
         self.path: str = scope["path"]
-        self._headers: list[tuple[bytes, bytes]] = scope["headers"]
+        self.began = time.perf_counter()
+        self.size = 0
+        """The bytes of its body, as they came."""
+        self.model = self.verb = ""
+        """What it turned out to be for."""
+        self.call: InferRequest | None = None
+        self._headers: dict[bytes, bytes] = dict(scope["headers"])
         self._receive = receive
         self._watch = watch
 
     def header(self, name: bytes) -> bytes | None:
-        """The value of the first header of that name, which is in lower case."""
-        for key, value in self._headers:
-            if key == name:
-                return value
-        return None
+        """The value of the header of that name, which is in lower case."""
+        return self._headers.get(name)
 
     def json_length(self) -> int | None:
         """How much of the body is JSON, if the caller says that bytes follow it."""
-        value = self.header(HEADER_LENGTH)
-        if value is None:
-            return None
-        if not value.isdigit() or len(value) > 10:
-            raise Invalid(
-                f"Inference-Header-Content-Length is {_text(value)!r}; the number of bytes of the "
-                "JSON is wanted"
-            )
-        return int(value)
+        return self._number(HEADER_LENGTH, "the number of bytes of the JSON")
+
+    def timeout_us(self) -> int | None:
+        """How long the caller waits, if it says so."""
+        milliseconds = self._number(TIMEOUT, "a number of milliseconds")
+        if milliseconds == 0:
+            raise DeadlineExceeded("X-Request-Timeout-Ms is 0: nobody waits for the answer")
+        return None if milliseconds is None else milliseconds * 1000
 
     async def body(self) -> bytes:
         """The plain body, refused before it is read or inflated if it is too large."""
-        if int(self.header(b"content-length") or 0) > MAX_BODY:
-            raise TooLarge(f"the body is larger than {MAX_BODY} bytes")
-        body = await self._watch.over(self._read())
-        coding = self.header(b"content-encoding")
+        length = self._headers.get(b"content-length")
+        if length is not None:
+            if int(length) > MAX_BODY:
+                raise TooLarge(f"the body is larger than {MAX_BODY} bytes")
+            self._hold(int(length))
+        task = self._watch.begin()
+        try:
+            body = await self._read(counted=length is not None)
+        except asyncio.CancelledError:
+            if not self._watch.is_given_up(task):
+                raise
+            task.uncancel()
+            raise TooSlow(
+                f"the body did not arrive within {self._watch.limits.body_seconds:g} s",
+                fix="send it in one go, or in several requests",
+            ) from None
+        finally:
+            self._watch.end(task)
+        coding = self._headers.get(b"content-encoding")
         if coding is None or not body:
             return body
         name = _text(coding).strip().lower()
         if name == "identity":
             return body
         return await asyncio.to_thread(inflate, body, name, MAX_BODY)
+
+    def release(self) -> None:
+        """Its body is needed no more."""
+        self._watch.held -= self.size
 
     async def deflated(self, reply: Reply) -> Reply:
         """The reply in a coding that the caller accepts, if it accepts one."""
@@ -166,7 +210,11 @@ class Request:
         body = await asyncio.to_thread(deflate, reply.body, coding)
         return Reply(reply.status, body, reply.content_type, headers)
 
-    async def _read(self) -> bytes:
+    def _hold(self, size: int) -> None:
+        self._watch.hold(size)
+        self.size += size
+
+    async def _read(self, *, counted: bool) -> bytes:
         parts: list[bytes] = []
         size = 0
         more = True
@@ -175,12 +223,23 @@ class Request:
             if message["type"] == "http.disconnect":
                 raise Disconnected
             part: bytes = message.get("body", b"")
+            if not counted:
+                self._hold(len(part))
             size += len(part)
             if size > MAX_BODY:
                 raise TooLarge(f"the body is larger than {MAX_BODY} bytes")
             parts.append(part)
             more = message.get("more_body", False)
         return parts[0] if len(parts) == 1 else b"".join(parts)
+
+    def _number(self, name: bytes, wanted: str) -> int | None:
+        value = self._headers.get(name)
+        if value is None:
+            return None
+        if not value.isdigit() or len(value) > 10:
+            shown = "-".join(part.capitalize() for part in _text(name).split("-"))
+            raise Invalid(f"{shown} is {_text(value)!r}; {wanted} is wanted")
+        return int(value)
 
 
 def _text(value: bytes) -> str:

@@ -11,7 +11,9 @@ import msgspec
 from mainspring.core.errors import Invalid
 from mainspring.core.signature import Column
 from mainspring.engines.tensor import Tensors
-from mainspring.serving.protocol import REQUEST_ID, Codec, InferRequest
+from mainspring.serving.inference import About, InferRequest
+from mainspring.serving.protocol import Codec, chosen
+from mainspring.serving.reserved import REQUEST_ID
 from mainspring.serving.rows import Columns, answers, by_column, kind_of, parse, read
 
 FORMS = ("dataframe_split", "dataframe_records", "instances", "inputs")
@@ -24,11 +26,11 @@ class WrongMedia(Invalid):
     status = 415
 
 
-def decode(codec: Codec, body: bytes, content_type: str, now_us: int) -> InferRequest:
+def decode(codec: Codec, body: bytes, content_type: str, about: About) -> InferRequest:
     """Check a body by its content type; without one it is JSON."""
     kind = content_type.partition(";")[0].strip().lower()
     if kind == "text/csv":
-        return read(codec, _from_csv(codec, body), now_us)
+        return read(codec, _from_csv(codec, body), about)
     if kind not in ("", "application/json"):
         raise WrongMedia(f"the content type is {kind!r}; application/json or text/csv is wanted")
     asked = parse(body)
@@ -39,16 +41,15 @@ def decode(codec: Codec, body: bytes, content_type: str, now_us: int) -> InferRe
             f"{', '.join(FORMS)}"
         )
     (form,) = forms
-    return read(codec, _columns(codec, form, asked[form]), now_us)
+    return read(codec, _columns(codec, form, asked[form]), about)
 
 
 def encode(call: InferRequest, outputs: Tensors) -> bytes:
     """One value a row if the model has one output, or else an object a row."""
-    if len(call.outputs) == 1:
-        predictions: list[Any] = outputs[call.outputs[0]].tolist()
-    else:
-        predictions = list(answers(call, outputs, ids=False))
-    return msgspec.json.encode({"predictions": predictions, REQUEST_ID: call.request_ids})
+    predictions: list[Any] = answers(call, outputs, ids=False)
+    if len(names := chosen(call, outputs)) == 1:
+        predictions = [row[names[0]] for row in predictions]
+    return msgspec.json.encode({"predictions": predictions, REQUEST_ID: call.ids()})
 
 
 def _columns(codec: Codec, form: str, given: Any) -> Columns:
@@ -59,11 +60,35 @@ def _columns(codec: Codec, form: str, given: Any) -> Columns:
     if not isinstance(given, list):
         raise Invalid(f"{form!r} is {kind_of(given)}; a list of rows is wanted", field=form)
     if form == "dataframe_records" or (given and isinstance(given[0], dict)):
-        return by_column(codec, given)
+        return _records(codec, given)
     names = [column.name for column in codec.signature.inputs]
+    if codec.is_open:
+        return {form: given}
+    if _is_matrix(codec):
+        return {names[0]: given}
     if len(names) == 1:
         given = [row if isinstance(row, list) else [row] for row in given]
     return _positional(codec, names, given)
+
+
+def _is_matrix(codec: Codec) -> bool:
+    inputs = codec.signature.inputs
+    return len(inputs) == 1 and len(inputs[0].shape) > 0
+
+
+def _records(codec: Codec, given: list[Any]) -> Columns:
+    first = given[0] if given else None
+    if _is_matrix(codec) and isinstance(first, dict) and len(first) > 1:
+        names = list(first)
+        return _positional(
+            codec,
+            names,
+            [
+                [row[name] for name in names if name in row] if isinstance(row, dict) else row
+                for row in given
+            ],
+        )
+    return by_column(codec, given)
 
 
 def _split(codec: Codec, given: Any) -> Columns:
@@ -78,26 +103,34 @@ def _split(codec: Codec, given: Any) -> Columns:
 
 def _named(codec: Codec, given: dict[str, Any]) -> Columns:
     for name, values in given.items():
-        codec.reader(name)
+        if not codec.is_open:
+            codec.reader(name)
         if not isinstance(values, list):
             raise Invalid(f"input {name!r} is {kind_of(values)}; a list is wanted", field=name)
+    shaped = {column.name for column in codec.signature.inputs if column.shape}
     # A column that is a column of its own: [[1], [2]].
     return {
-        name: [v[0] if isinstance(v, list) and len(v) == 1 else v for v in values]
+        name: values
+        if name in shaped or codec.is_open
+        else [v[0] if isinstance(v, list) and len(v) == 1 else v for v in values]
         for name, values in given.items()
     }
 
 
 def _positional(codec: Codec, names: list[str], rows: list[Any]) -> Columns:
-    """Rows as lists, in the order of `names`."""
+    """Rows as lists, in the order of `names`; a matrix has its columns in that order."""
+    is_matrix = _is_matrix(codec) and codec.signature.inputs[0].name not in names
     for name in names:
-        codec.reader(name)
+        if not is_matrix and not codec.is_open:
+            codec.reader(name)
         if names.count(name) > 1:
             raise Invalid(f"the input {name!r} is given twice", field=name)
     for index, row in enumerate(rows):
         if not isinstance(row, list) or len(row) != len(names):
             found = f"{len(row)} values" if isinstance(row, list) else kind_of(row)
             raise Invalid(f"row {index} is {found}; a list of {len(names)} values is wanted")
+    if is_matrix:
+        return {codec.signature.inputs[0].name: rows}
     return {name: [row[index] for row in rows] for index, name in enumerate(names)}
 
 
@@ -110,9 +143,22 @@ def _from_csv(codec: Codec, body: bytes) -> Columns:
         raise Invalid("the request is not valid CSV: the line of column names is missing")
     columns = _positional(codec, lines[0], lines[1:])
     return {
-        name: [_cell(codec.reader(name).column, row, text) for row, text in enumerate(texts)]
+        name: [_cells(codec, name, row, text) for row, text in enumerate(texts)]
         for name, texts in columns.items()
     }
+
+
+def _cells(codec: Codec, name: str, row: int, given: str | list[str]) -> object:
+    if codec.is_open:
+        raise Invalid(
+            f"the model declares no inputs, so that of column {name!r} nothing is known",
+            field=name,
+            fix="send JSON, which tells numbers from texts",
+        )
+    column = codec.reader(name).column
+    if isinstance(given, str):
+        return _cell(column, row, given)
+    return [_cell(column, row, text) for text in given]
 
 
 def _cell(column: Column, row: int, text: str) -> object:
@@ -124,10 +170,10 @@ def _cell(column: Column, row: int, text: str) -> object:
                 return text
             case "BOOL":
                 return TRUTHS[text.strip().lower()]
-            case "INT64":
-                return int(text)
-            case _:
+            case "FP16" | "FP32" | "FP64":
                 return float(text)
+            case _:
+                return int(text)
     except (KeyError, ValueError):
         raise Invalid(
             f"column {column.name!r}, row {row}: {text[:50]!r} is no {column.datatype}",

@@ -6,111 +6,158 @@ import asyncio
 import logging
 import time
 from collections.abc import Sized
+from typing import Any
 
-from mainspring.core.errors import Unavailable
+from mainspring.core.errors import Throttled, Unavailable
 from mainspring.engines.tensor import Tensors
-from mainspring.serving.batching import Batch, Line, Member, Outcome
-from mainspring.serving.dialect import Dialect
+from mainspring.serving.batching import Batch, Encode, Line, Member
 from mainspring.serving.fleet import ServedModel
-from mainspring.serving.http import WORTH_DEFLATING, Reply, Request
-from mainspring.serving.journal import Frame, pack
-from mainspring.serving.metrics import Metrics
-from mainspring.serving.protocol import InferRequest
+from mainspring.serving.inference import DeadlineExceeded, InferRequest
 from mainspring.serving.recorder import Recorder
 
-SMALL_BODY = 64 * 1024
 SMALL_BATCH = 64
 """Up to here a prediction costs less than handing it to a thread."""
 INLINE_SECONDS = 0.002
 """An engine that takes longer is called in a thread, so that others are heard meanwhile."""
 
+Turn = asyncio.Lock | asyncio.Semaphore
+
 log = logging.getLogger(__name__)
+
+
+class QueueFull(Throttled):
+    """When so many requests wait for a model that one more would only wait too long."""
+
+    name = "queue_full"
+    retry_after_s = 1
 
 
 class Predictor:
     """Answers predictions, each given out only once the log has its frame."""
 
-    def __init__(self, recorder: Recorder, metrics: Metrics) -> None:
+    def __init__(self, recorder: Recorder | None) -> None:
         self._recorder = recorder
-        self._metrics = metrics
         self.tasks: Sized | None = None
         """The requests that are under way, where the server tells."""
+        self._leading: set[asyncio.Task[None]] = set()
 
-    async def answer(self, served: ServedModel, request: Request, dialect: Dialect) -> Reply:
-        """Read the request in its dialect, compute, record, and answer in the same."""
-        body = await request.body()
-        now_us = time.time_ns() // 1000
-        if len(body) <= SMALL_BODY:
-            call = dialect.decode(served, request, body, now_us)
-        else:
-            call = await asyncio.to_thread(dialect.decode, served, request, body, now_us)
-        if call.rows <= SMALL_BATCH:
-            reply = await self._together(served, call, dialect)
-        else:
-            batch = Batch(Member(call, dialect, time.perf_counter()))
-            answers = await asyncio.to_thread(self._answers, served, batch)
-            reply = batch.tell(self._done(served, batch, "large", answers))
-        return reply if len(reply.body) < WORTH_DEFLATING else await request.deflated(reply)
-
-    async def _together(self, served: ServedModel, call: InferRequest, dialect: Dialect) -> Reply:
-        """Join the batch that fills, or begin one and run it.
+    async def infer(
+        self, served: ServedModel, call: InferRequest, encode: Encode, began: float
+    ) -> Any:
+        """Compute, record, and answer as `encode` says.
 
         A batch waits for no clock: it has what was read in the same turn of the event loop, and
         what comes while the engine is busy in a thread.
         """
         line = served.line
-        member = Member(call, dialect, time.perf_counter())
+        member = Member(call, encode, began, time.perf_counter())
+        if call.is_late():
+            raise DeadlineExceeded("the deadline passed before the request was read")
+        if line.waiting >= served.limits.queue:
+            raise QueueFull(
+                f"{line.waiting} requests wait for {served.source.name!r}, as many as may",
+                fix="ask again after a while, or serve it by more workers",
+            )
+        if call.rows > SMALL_BATCH and served.is_parallel:
+            return await self._queued(line.large, served, Batch(member), member)
         batch = line.filling
         if batch is not None and batch.takes(call):
-            member.answered = asyncio.get_running_loop().create_future()
-            batch.add(member)
-            return await member.answered
-        batch = line.filling = Batch(member)
-        try:
+            return await self._join(line, served, batch, member)
+        batch = Batch(member)
+        if served.model.batching:
+            line.filling = batch
             if self.tasks is None or len(self.tasks) > 1:
                 # Let the requests that were read with this one join. Without any, a turn of the
                 # loop would be a tenth of what the whole request costs.
-                await asyncio.sleep(0)
-            if line.engine.locked() or line.filling is not batch or not _quick(line, batch):
-                outcomes = await self._lead(line, served, batch)
-            else:
-                line.filling = None
-                outcomes = self._done(served, batch, "turn", self._answers(served, batch))
+                await _next_turn(line, batch)
+        if line.engine.locked() or line.filling not in (batch, None) or not _quick(served, batch):
+            return await self._queued(line.engine, served, batch, member)
+        line.filling = None
+        return self._at_once_here(served, batch)
+
+    @staticmethod
+    async def _join(line: Line, served: ServedModel, batch: Batch, member: Member) -> Any:
+        member.answered = asyncio.get_running_loop().create_future()
+        batch.add(member)
+        line.waiting += 1
+        if batch.is_led or member.call.deadline is not None:
+            member.give_up_at_deadline(served.limits.predict_seconds)
+        return await member.answered
+
+    def _at_once_here(self, served: ServedModel, batch: Batch) -> Any:
+        """Run a batch on the event loop; the others are told, the first one is answered."""
+        served.line.waiting -= len(batch.members) - 1
+        try:
+            outcomes = self._done(served, batch, "turn", self._answers(served, batch))
         except BaseException as error:
             batch.fail(error)
             raise
-        finally:
-            if line.filling is batch:
-                line.filling = None
-        return batch.tell(outcomes)
+        batch.tell(outcomes)
+        first = outcomes[0]
+        if isinstance(first, Exception):
+            raise first
+        return first
 
-    async def _lead(self, line: Line, served: ServedModel, batch: Batch) -> list[Outcome]:
+    async def _queued(self, turn: Turn, served: ServedModel, batch: Batch, member: Member) -> Any:
+        """Have a task of its own run the batch: no caller waits longer than its own deadline."""
+        member.answered = asyncio.get_running_loop().create_future()
+        served.line.waiting += 1
+        leading = asyncio.create_task(self._lead(turn, served, batch))
+        self._leading.add(leading)
+        leading.add_done_callback(self._leading.discard)
+        batch.is_led = True
+        for each in batch.members:
+            each.give_up_at_deadline(served.limits.predict_seconds)
+        return await member.answered
+
+    async def _lead(self, turn: Turn, served: ServedModel, batch: Batch) -> None:
         """Wait for the engine, and call it in a thread if that may take long."""
-        reason = "engine" if line.engine.locked() else "turn"
-        async with line.engine:
-            if line.filling is batch:
-                line.filling = None
-            else:
-                reason = "full"
-            if _quick(line, batch):
-                answers = self._answers(served, batch)
-            else:
-                answers = await asyncio.to_thread(self._answers, served, batch)
+        line = served.line
+        reason = "large" if turn is line.large else "engine" if turn.locked() else "turn"
+        try:
+            async with turn:
+                if line.filling is batch:
+                    line.filling = None
+                elif served.model.batching and turn is line.engine:
+                    reason = "full"
+                line.waiting -= len(batch.members)
+                batch.drop_late()
+                if not batch.members:
+                    return
+                outcomes = await self._called(line, served, batch, reason)
+        except BaseException as error:
+            batch.fail(error)
+            if not isinstance(error, Exception):
+                raise
+        else:
+            batch.tell(outcomes)
+
+    async def _called(
+        self, line: Line, served: ServedModel, batch: Batch, reason: str
+    ) -> list[Any]:
+        if _quick(served, batch):
+            return self._done(served, batch, reason, self._answers(served, batch))
+        line.called_at[batch] = time.monotonic()
+        try:
+            loop = asyncio.get_running_loop()
+            answers = await loop.run_in_executor(line.threads, self._answers, served, batch)
+        finally:
+            del line.called_at[batch]
         return self._done(served, batch, reason, answers)
 
     def _done(
-        self, served: ServedModel, batch: Batch, reason: str, answers: tuple[list[Outcome], float]
-    ) -> list[Outcome]:
+        self, served: ServedModel, batch: Batch, reason: str, answers: tuple[list[Any], float]
+    ) -> list[Any]:
         outcomes, seconds = answers
         if batch.rows <= SMALL_BATCH:
             served.line.learn(seconds)
-        self._metrics.batched(batch, seconds, reason)
+        served.metrics.batched(batch, seconds, reason)
         return outcomes
 
-    def _answers(self, served: ServedModel, batch: Batch) -> tuple[list[Outcome], float]:
+    def _answers(self, served: ServedModel, batch: Batch) -> tuple[list[Any], float]:
         """What each member is to be told, and the seconds in the engine."""
         try:
-            replies, seconds = self._at_once(served, batch)
+            return self._at_once(served, batch)
         except Unavailable:
             raise
         except Exception:
@@ -126,56 +173,55 @@ class Predictor:
             started = time.perf_counter()
             alone = [self._alone(served, member) for member in batch.members]
             return alone, time.perf_counter() - started
-        return list(replies), seconds
 
-    def _alone(self, served: ServedModel, member: Member) -> Outcome:
+    def _alone(self, served: ServedModel, member: Member) -> Any:
         try:
             replies, _ = self._at_once(served, Batch(member))
         except Exception as error:  # noqa: BLE001  # raised again where the member waits for it
             return error
         return replies[0]
 
-    def _at_once(self, served: ServedModel, batch: Batch) -> tuple[list[Reply], float]:
-        """The replies to all members, given out only once the log has the frames."""
+    def _at_once(self, served: ServedModel, batch: Batch) -> tuple[list[Any], float]:
+        """The answers to all members, given out only once the log has the frame."""
         batch.began = time.perf_counter()
-        outputs = compute(served, batch.inputs(), batch.rows)
+        inputs = batch.inputs()
+        outputs = compute(served, inputs, batch.rows)
         seconds = time.perf_counter() - batch.began
-        replies: list[Reply] = []
-        frames: list[Frame] = []
-        for member, part in zip(batch.members, batch.parts(outputs), strict=True):
-            replies.append(member.dialect.encode(served, member.call, part))
-            frames.append(frame(served, member.call, part))
-        self._recorder.append(*frames)
-        return replies, seconds
+        members = batch.members
+        answers = [
+            member.encode(served, member.call, part)
+            for member, part in zip(members, batch.parts(outputs), strict=True)
+        ]
+        if self._recorder is not None:
+            frame = served.framing.frame(members, inputs, outputs, by_row=served.is_by_row)
+            if frame is not None:
+                self._recorder.append(frame)
+        return answers, seconds
 
 
-def _quick(line: Line, batch: Batch) -> bool:
+async def _next_turn(line: Line, batch: Batch) -> None:
+    try:
+        await asyncio.sleep(0)
+    except BaseException as error:
+        if line.filling is batch:
+            line.filling = None
+        batch.fail(error)
+        raise
+
+
+def _quick(served: ServedModel, batch: Batch) -> bool:
     """Whether calling the engine costs less than handing the batch to a thread."""
-    return batch.rows <= SMALL_BATCH and line.seconds < INLINE_SECONDS
+    return batch.rows <= SMALL_BATCH and served.may_inline and served.line.seconds < INLINE_SECONDS
 
 
 def compute(served: ServedModel, inputs: Tensors, rows: int) -> Tensors:
-    """What the engine gives for checked inputs, with one value a row."""
+    """What the engine gives for checked inputs, with one value a row where rows are told apart."""
     # The engine, not the model: the codec has checked these inputs already.
     outputs = served.model.engine.predict(inputs)
-    for name in served.outputs:
-        if len(outputs[name]) != rows:
-            raise RuntimeError(
-                f"the model gave {len(outputs[name])} values of {name!r} for {rows} rows"
-            )
+    if served.is_by_row:
+        for name in served.outputs or outputs:
+            if len(outputs[name]) != rows:
+                raise RuntimeError(
+                    f"the model gave {len(outputs[name])} values of {name!r} for {rows} rows"
+                )
     return outputs
-
-
-def frame(served: ServedModel, call: InferRequest, outputs: Tensors) -> Frame:
-    """What the log keeps of a request."""
-    source = served.source
-    return Frame(
-        request_ids=call.request_ids,
-        event_times=call.event_times,
-        recorded_at=time.time_ns() // 1000,
-        model=source.name,
-        version=source.version,
-        rows=call.rows,
-        inputs=pack(served.inputs, call.inputs),
-        outputs=pack(served.outputs, outputs),
-    )

@@ -1,27 +1,22 @@
-"""The Open Inference Protocol v2, JSON and binary: requests to columns, columns to responses."""
+"""The Open Inference Protocol v2 over HTTP, JSON and binary: requests to tensors, tensors to answers."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from os import urandom
 from typing import Any
 
 import msgspec
 import numpy as np
 
 from mainspring.core.errors import Invalid
-from mainspring.core.signature import Column, Datatype, Signature
-from mainspring.engines.tensor import Array, Tensors, check_inputs
+from mainspring.core.signature import Column, Signature
+from mainspring.engines.tensor import DTYPES, Array, Tensors, check_inputs, datatype_of
 from mainspring.serving.columns import LENGTH, ColumnReader, to_bytes
+from mainspring.serving.inference import RESERVED, About, InferRequest, Kind, assembled
+from mainspring.serving.reserved import REQUEST_ID
 
-REQUEST_ID = "mainspring.request_id"
-EVENT_TIME = "mainspring.event_time"
-RESERVED = {
-    REQUEST_ID: Column(name=REQUEST_ID, datatype="BYTES"),
-    EVENT_TIME: Column(name=EVENT_TIME, datatype="INT64"),
-}
-LONGEST_ID = 200
-LAST_MOMENT = 253_402_300_799_999_999  # the end of the year 9999
+KNOWN_READERS = 256
+"""An open model's tensors may have any name: no more readers than these are kept."""
+LONGEST_TIMEOUT = 86_400_000_000
 
 
 class _Tensor(msgspec.Struct, forbid_unknown_fields=True):
@@ -47,42 +42,29 @@ class _Infer(msgspec.Struct, forbid_unknown_fields=True):
     outputs: list[_Output] | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class InferRequest:
-    """One request, checked, as columns."""
-
-    id: str
-    rows: int
-    request_ids: list[str]
-    event_times: list[int]
-    inputs: Tensors
-    outputs: tuple[str, ...]
-    """The model's outputs that the caller wants, in that order."""
-    binary: frozenset[str] = frozenset()
-    """Those of the outputs, and the request ids, that the caller wants as bytes."""
-
-
 class Codec:
-    """The protocol for one signature, with its decoders made once."""
+    """The protocol for one model, with its decoders made once."""
 
-    def __init__(self, signature: Signature) -> None:
+    def __init__(self, signature: Signature, rows: int | None = None, *, batching: bool) -> None:
         self.signature = signature
-        self._outputs: dict[str, Datatype] = {
-            column.name: column.datatype for column in signature.outputs
-        }
-        self._answered: dict[str, Datatype] = {**self._outputs, REQUEST_ID: "BYTES"}
+        self.is_open = not signature.inputs
+        self._by_row = batching or not self.is_open
+        self._fixed_rows = rows
+        self._outputs = frozenset(column.name for column in signature.outputs)
         self._readers = {column.name: ColumnReader(column) for column in signature.inputs}
         self._readers |= {name: ColumnReader(column) for name, column in RESERVED.items()}
+        self._open_readers: dict[tuple[str, str], ColumnReader] = {}
+        self._varies = any(-1 in column.shape for column in signature.inputs)
         self._request = msgspec.json.Decoder(_Infer)
 
-    def decode(self, body: bytes, now_us: int, header: int | None = None) -> InferRequest:
-        """Check a request body; `now_us` is the event time of rows that bring none.
+    def decode(self, body: bytes, about: About, header: int | None = None) -> InferRequest:
+        """Check a request body.
 
         `header` is how much of the body is JSON, where the caller says so: tensors in binary
         follow it, and with 0 the body is the one column of the model.
         """
         if header == 0:
-            return self._bare(body, now_us)
+            return self._bare(body, about)
         head, tail = (body, None) if header is None else _parted(body, header)
         try:
             given = self._request.decode(head)
@@ -91,36 +73,36 @@ class Codec:
             raise Invalid(f"the request does not follow the protocol: {error}") from None
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
             raise Invalid(f"the request is not valid JSON: {error}") from None
-        return self.request(
-            columns,
-            now_us,
-            id_=given.id,
-            outputs=self._wanted(given.outputs),
-            binary=self._binary(given),
-        )
+        about.id = given.id
+        if given.parameters and "timeout" in given.parameters:
+            about.timeout_us = timeout_of(given.parameters["timeout"])
+        outputs: tuple[str, ...] = ()
+        if given.outputs:
+            outputs = self.wanted([output.name for output in given.outputs])
+        request = self.request(columns, about, outputs)
+        if given.parameters or given.outputs:
+            request.binary = self._binary(given)
+        else:
+            request.binary = NONE
+        return request
 
     def request(
-        self,
-        columns: Tensors,
-        now_us: int,
-        *,
-        id_: str | None = None,
-        outputs: tuple[str, ...] | None = None,
-        binary: frozenset[str] = frozenset(),
+        self, columns: Tensors, about: About, outputs: tuple[str, ...] = ()
     ) -> InferRequest:
-        """Columns as a request, once they fit the signature; without `outputs` all are wanted."""
-        request_ids, event_times = columns.pop(REQUEST_ID, None), columns.pop(EVENT_TIME, None)
-        rows = check_inputs(self.signature, columns)
-        identity = _identity(id_)
-        return InferRequest(
-            id=identity,
-            rows=rows,
-            request_ids=_request_ids(identity, rows, request_ids),
-            event_times=_event_times(now_us, rows, event_times),
-            inputs=columns,
-            outputs=tuple(self._outputs) if outputs is None else outputs,
-            binary=binary,
-        )
+        """Tensors as a request, once they fit the model; without `outputs` all are wanted."""
+        kind: Kind | None = None
+        if self.is_open:
+            rows = self._open_rows(columns)
+        else:
+            given = {name: values for name, values in columns.items() if name not in RESERVED}
+            rows = check_inputs(self.signature, given)
+        if self.is_open or self._varies:
+            kind = tuple(
+                (name, values.dtype.str, values.shape[1:]) for name, values in columns.items()
+            )
+        if self._fixed_rows is not None and rows != self._fixed_rows:
+            raise Invalid(f"the inputs have {rows} rows; the model takes {self._fixed_rows}")
+        return assembled(columns, rows, about, outputs, kind)
 
     def encode(
         self, request: InferRequest, outputs: Tensors, *, model: str, version: str
@@ -130,9 +112,10 @@ class Codec:
         In JSON a number that is not finite becomes null: JSON has no word for it.
         """
         tail: list[bytes] = []
-        tensors = [self._tensor(request, name, outputs[name], tail) for name in request.outputs]
-        ids: Array | list[str] = request.request_ids
-        tensors.append(self._tensor(request, REQUEST_ID, ids, tail))
+        names = chosen(request, outputs)
+        if REQUEST_ID in names:
+            outputs = {**outputs, REQUEST_ID: np.array(request.ids(), dtype=object)}
+        tensors = [_tensor(request.binary, name, outputs[name], tail) for name in names]
         head = msgspec.json.encode(
             {
                 "id": request.id,
@@ -143,46 +126,47 @@ class Codec:
         )
         return (head + b"".join(tail), len(head)) if tail else (head, None)
 
-    def reader(self, name: str) -> ColumnReader:
+    def reader(self, name: str, datatype: str = "") -> ColumnReader:
         """What reads the input of that name."""
         reader = self._readers.get(name)
-        if reader is None:
+        if reader is not None:
+            return reader
+        if not self.is_open:
             raise Invalid(f"the model has no input {name!r}", field=name)
+        reader = self._open_readers.get((name, datatype))
+        if reader is None:
+            if not name or datatype not in DTYPES:
+                raise Invalid(
+                    f"input {name!r} has the datatype {datatype!r}; known are {', '.join(DTYPES)}",
+                    field=name,
+                )
+            reader = ColumnReader(Column(name=name, datatype=datatype), declared=False)
+            if len(self._open_readers) < KNOWN_READERS:
+                self._open_readers[name, datatype] = reader
         return reader
 
-    def _tensor(
-        self, request: InferRequest, name: str, values: Array | list[str], tail: list[bytes]
-    ) -> dict[str, object]:
-        datatype = self._answered[name]
-        tensor: dict[str, object] = {
-            "name": name,
-            "shape": [request.rows],
-            "datatype": datatype,
-        }
-        if name in request.binary:
-            raw = to_bytes(
-                datatype, np.asarray(values, dtype=object if datatype == "BYTES" else None)
-            )
-            tail.append(raw)
-            tensor["parameters"] = {"binary_data_size": len(raw)}
-        else:
-            tensor["data"] = values if isinstance(values, list) else values.tolist()
-        return tensor
+    def wanted(self, names: list[str]) -> tuple[str, ...]:
+        """The outputs asked for, each once; an open model shows later what it gives."""
+        found = tuple(dict.fromkeys(names))
+        for name in found if self._outputs else ():
+            if name not in self._outputs and name != REQUEST_ID:
+                raise _no_output(name, self._outputs)
+        return found
 
     def _columns(self, tensors: list[_Tensor], tail: bytes | None) -> Tensors:
         columns: Tensors = {}
         start = 0
         for index, tensor in enumerate(tensors):
-            reader = self._readers.get(tensor.name) or self.reader(tensor.name)
+            reader = self._readers.get(tensor.name) or self.reader(tensor.name, tensor.datatype)
             if tensor.name in columns:
                 raise Invalid(f"the input {tensor.name!r} is given twice", field=tensor.name)
-            rows = reader.check(tensor.datatype, tensor.shape)
+            shape = reader.check(tensor.datatype, tensor.shape)
             size = _binary_size(tensor, tail, start) if tensor.parameters else None
             if size is not None and tail is not None:
-                columns[tensor.name] = reader.from_bytes(tail[start : start + size], rows)
+                columns[tensor.name] = reader.from_bytes(tail[start : start + size], shape)
                 start += size
             elif tensor.data is not msgspec.UNSET:
-                columns[tensor.name] = reader.from_json(tensor.data, tensor.shape)
+                columns[tensor.name] = reader.from_json(tensor.data, shape)
             else:
                 raise Invalid(
                     "the request does not follow the protocol: Object missing required field "
@@ -195,7 +179,28 @@ class Codec:
             )
         return columns
 
-    def _bare(self, body: bytes, now_us: int) -> InferRequest:
+    def _open_rows(self, columns: Tensors) -> int:
+        """How many rows an open model's tensors have; 1 where it is not called row by row."""
+        if not any(name not in RESERVED for name in columns):
+            raise Invalid("the request has no inputs", field="inputs")
+        if not self._by_row:
+            return 1
+        sizes = {
+            name: values.shape[0] if values.ndim else 0
+            for name, values in columns.items()
+            if name not in RESERVED
+        }
+        first, rows = next(iter(sizes.items()))
+        for name, size in sizes.items():
+            if size != rows or not size:
+                raise Invalid(
+                    f"input {name!r} has {size} rows; {first!r} has {rows}, and all need as many, "
+                    "from 1 on",
+                    field=name,
+                )
+        return rows
+
+    def _bare(self, body: bytes, about: About) -> InferRequest:
         """A body that is nothing but the values of the only column."""
         if len(self.signature.inputs) != 1:
             raise Invalid(
@@ -203,38 +208,88 @@ class Codec:
                 "give one",
                 fix="put a JSON object in front, and its length in Inference-Header-Content-Length",
             )
-        reader = self._readers[self.signature.inputs[0].name]
-        if reader.column.datatype == "BYTES":
+        column = self.signature.inputs[0]
+        reader = self._readers[column.name]
+        if column.datatype == "BYTES":
             # One text, whose length is the body's.
-            values = reader.from_bytes(LENGTH.pack(len(body)) + body, 1)
+            shape = reader.check("BYTES", [1, *(1 for _ in column.shape)])
+            values = reader.from_bytes(LENGTH.pack(len(body)) + body, shape)
         else:
-            values = reader.from_bytes(body, reader.rows_in(body))
-        return self.request({reader.column.name: values}, now_us, binary=frozenset(self._answered))
+            values = reader.from_bytes(body, reader.shape_in(body))
+        return self.request({column.name: values}, about)
 
-    def _binary(self, given: _Infer) -> frozenset[str]:
-        """The names of the outputs that are wanted as bytes."""
+    def _binary(self, given: _Infer) -> frozenset[str] | None:
+        """The names of the outputs that are wanted as bytes; None is all."""
         default = _flag(given.parameters, "binary_data_output", default=False)
-        names = set(self._answered) if default else set()
-        for output in given.outputs or ():
-            if _flag(output.parameters, "binary_data", default=default):
-                names.add(output.name)
-            else:
-                names.discard(output.name)
-        return frozenset(names)
+        if not given.outputs:
+            return None if default else NONE
+        return frozenset(
+            output.name
+            for output in given.outputs
+            if _flag(output.parameters, "binary_data", default=default)
+        )
 
-    def _wanted(self, outputs: list[_Output] | None) -> tuple[str, ...]:
-        if not outputs:
-            return tuple(self._outputs)
-        names = dict.fromkeys(output.name for output in outputs)
-        # It is in every response; asking for it is no error.
-        names.pop(REQUEST_ID, None)
-        for name in names:
-            if name not in self._outputs:
+
+NONE: frozenset[str] = frozenset()
+
+
+def chosen(request: InferRequest, outputs: Tensors) -> tuple[str, ...]:
+    """The names of the outputs that the caller is answered; the ids of the rows may be one."""
+    for name in request.outputs:
+        if name not in outputs and name != REQUEST_ID:
+            raise _no_output(name, frozenset(outputs))
+    return request.outputs or tuple(outputs)
+
+
+def timeout_of(value: object) -> int:
+    """The request parameter `timeout`, in microseconds."""
+    if type(value) is not int or not 0 < value <= LONGEST_TIMEOUT:
+        raise Invalid(
+            f"the parameter 'timeout' is {value!r}; microseconds from 1 to {LONGEST_TIMEOUT} are "
+            "wanted",
+            field="timeout",
+        )
+    return value
+
+
+def as_texts(name: str, values: Array) -> list[str | None]:
+    """The elements of a text output as JSON can hold them."""
+    texts: list[str | None] = []
+    for value in values.ravel().tolist():
+        if isinstance(value, bytes):
+            try:
+                texts.append(value.decode())
+            except UnicodeDecodeError:
                 raise Invalid(
-                    f"the model has no output {name!r}; it has {', '.join(self._outputs)}",
+                    f"output {name!r} holds bytes that are no UTF-8 text",
                     field=name,
-                )
-        return tuple(names)
+                    fix='ask for it in binary: "parameters": {"binary_data": true}',
+                ) from None
+        else:
+            texts.append(value if value is None or isinstance(value, str) else str(value))
+    return texts
+
+
+def _tensor(
+    binary: frozenset[str] | None, name: str, values: Array, tail: list[bytes]
+) -> dict[str, object]:
+    datatype = datatype_of(values)
+    tensor: dict[str, object] = {"name": name, "shape": values.shape, "datatype": datatype}
+    if binary is None or name in binary:
+        raw = to_bytes(values)
+        tail.append(raw)
+        tensor["parameters"] = {"binary_data_size": len(raw)}
+    elif datatype == "BYTES":
+        tensor["data"] = as_texts(name, values)
+    else:
+        tensor["data"] = (values if values.ndim == 1 else values.ravel()).tolist()
+    return tensor
+
+
+def _no_output(name: str, known: frozenset[str]) -> Invalid:
+    return Invalid(
+        f"the model has no output {name!r}; it has {', '.join(sorted(known))}", field=name
+    )
 
 
 def _parted(body: bytes, header: int) -> tuple[bytes, bytes]:
@@ -274,50 +329,3 @@ def _flag(parameters: dict[str, Any] | None, name: str, *, default: bool) -> boo
     if not isinstance(flag, bool):
         raise Invalid(f"the parameter {name!r} is {flag!r}; true or false is wanted", field=name)
     return flag
-
-
-def _identity(given: str | None) -> str:
-    if given is None:
-        return urandom(16).hex()
-    if not 1 <= len(given) <= LONGEST_ID:
-        raise Invalid(
-            f"the id has {len(given)} characters; 1 to {LONGEST_ID} are wanted", field="id"
-        )
-    return given
-
-
-def _request_ids(id_: str, rows: int, given: Array | None) -> list[str]:
-    if given is None:
-        return [id_] if rows == 1 else [f"{id_}/{row}" for row in range(rows)]
-    ids: list[str] = given.tolist()
-    _check_rows(REQUEST_ID, len(ids), rows)
-    for row, value in enumerate(ids):
-        if not 1 <= len(value) <= LONGEST_ID:
-            raise Invalid(
-                f"column {REQUEST_ID!r}, row {row}: {len(value)} characters; "
-                f"1 to {LONGEST_ID} are wanted",
-                field=REQUEST_ID,
-            )
-    if len(set(ids)) != rows:
-        raise Invalid(f"column {REQUEST_ID!r} names a row twice", field=REQUEST_ID)
-    return ids
-
-
-def _event_times(now_us: int, rows: int, given: Array | None) -> list[int]:
-    if given is None:
-        return [now_us] * rows
-    _check_rows(EVENT_TIME, len(given), rows)
-    if given.min() < 0 or given.max() > LAST_MOMENT:
-        row = int(((given < 0) | (given > LAST_MOMENT)).argmax())
-        raise Invalid(
-            f"column {EVENT_TIME!r}, row {row}: {given[row]} is no moment in microseconds UTC "
-            "from 1970 to 9999",
-            field=EVENT_TIME,
-        )
-    times: list[int] = given.tolist()
-    return times
-
-
-def _check_rows(name: str, found: int, rows: int) -> None:
-    if found != rows:
-        raise Invalid(f"column {name!r} has {found} rows; the inputs have {rows}", field=name)

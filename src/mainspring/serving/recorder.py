@@ -22,6 +22,7 @@ class SegmentLimits:
     """When a segment of the log is full, or old enough to be sealed."""
 
     rows: int
+    bytes: int
     seconds: float
 
 
@@ -57,7 +58,7 @@ class Recorder:
     def append(self, *frames: Frame) -> None:
         """Write the frames, or raise `Unavailable` and leave no trace of any of them."""
         data = b"".join([encode_frame(frame) for frame in frames])
-        rows = sum([frame.rows for frame in frames])
+        rows = sum(frame.rows for frame in frames)
         with self._lock:
             if self._closed:
                 raise Unavailable("the prediction log is closed: this process is stopping")
@@ -122,6 +123,7 @@ class Recorder:
         segment = self._segment
         if segment is not None and (
             segment.rows >= self.limits.rows
+            or segment.length >= self.limits.bytes
             or time.monotonic() - segment.opened_at >= self.limits.seconds
         ):
             self._seal()

@@ -1,13 +1,16 @@
-"""The model repository extension, as far as a data plane that is told its models can go."""
+"""The model repository extension: what is served, and loading and unloading it by hand."""
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any, TypeVar
 
 import msgspec
 
 from mainspring.core.errors import Conflict, Invalid, NotFound
+from mainspring.engines.source import digest_of
 from mainspring.serving.fleet import Fleet
+from mainspring.serving.snapshot import Snapshot, Source, read_snapshot
 
 TOLD = "what this data plane serves is decided by the stage that its deployment follows"
 FIX = "move a version into the stage or out of it, or stop the deployment"
@@ -15,38 +18,83 @@ FIX = "move a version into the stage or out of it, or stop the deployment"
 
 class _Index(msgspec.Struct):
     ready: bool = False
-    """Only those that can be called; which all that are served can."""
+    """Only those that can be called."""
 
 
-class _Change(msgspec.Struct):
+class Change(msgspec.Struct):
+    """What a caller adds to loading or unloading a model."""
+
     parameters: dict[str, Any] | None = None
 
 
-Asked = TypeVar("Asked", _Index, _Change)
+Asked = TypeVar("Asked", _Index, Change)
 
 
 def index(fleet: Fleet, body: bytes) -> list[dict[str, str]]:
-    """Every version that is served; all are loaded and tried before any is listed."""
-    _decode(body, _Index)
+    """Every version that is known: all that are loaded have been tried before they are listed."""
+    return listed(fleet, only_ready=_decode(body, _Index).ready)
+
+
+def listed(fleet: Fleet, *, only_ready: bool) -> list[dict[str, str]]:
+    """The versions with their states."""
     return [
-        {"name": source.name, "version": source.version, "state": "READY", "reason": ""}
+        {
+            "name": source.name,
+            "version": source.version,
+            "state": "READY" if source.loaded else "UNAVAILABLE",
+            "reason": "" if source.loaded else "unloaded",
+        }
         for source in fleet.snapshot.models
+        if source.loaded or not only_ready
     ]
 
 
-def change(fleet: Fleet, verb: str, name: str, body: bytes) -> dict[str, object]:
-    """Load what is loaded already; everything else is refused with what to do instead."""
-    asked = _decode(body, _Change)
-    if name not in fleet.models:
+def change(fleet: Fleet, name: str, body: bytes) -> Change:
+    """Check a request to load or unload a model."""
+    asked = _decode(body, Change)
+    if all(source.name != name for source in fleet.snapshot.models):
+        known = dict.fromkeys(source.name for source in fleet.snapshot.models)
+        told = f", and {TOLD}" if fleet.snapshot.is_steered else ""
         raise NotFound(
-            f"no model named {name!r}; served are {', '.join(fleet.models)}, and {TOLD}", fix=FIX
+            f"no model named {name!r}; known are {', '.join(known)}{told}",
+            fix=FIX if fleet.snapshot.is_steered else "name its source when the server starts",
         )
-    if verb == "unload":
-        raise Conflict(f"model {name!r} stays loaded: {TOLD}", fix=FIX)
     for parameter in asked.parameters or ():
         if parameter == "config" or parameter.startswith("file:"):
-            raise Conflict(f"model {name!r} cannot be given another {parameter!r}: {TOLD}", fix=FIX)
-    return {}
+            raise Conflict(
+                f"model {name!r} cannot be given another {parameter!r}: its source was named when "
+                "the server started"
+            )
+    return asked
+
+
+def refuse_steered(fleet: Fleet, verb: str, name: str) -> None:
+    """A steered data plane says yes to what is so already, and no to everything else."""
+    if verb == "unload":
+        raise Conflict(f"model {name!r} stays loaded: {TOLD}", fix=FIX)
+    fleet.find(name, None)
+
+
+def changed(path: Path, verb: str, name: str) -> Snapshot:
+    """The snapshot with a model unloaded, or loaded as its source is now.
+
+    Where the source has changed since, it is served as a new version: a number goes up by one.
+    """
+    snapshot = read_snapshot(path)
+    models = tuple(
+        _moved(source, verb) if source.name == name else source for source in snapshot.models
+    )
+    return msgspec.structs.replace(snapshot, models=models)
+
+
+def _moved(source: Source, verb: str) -> Source:
+    if verb == "unload":
+        return msgspec.structs.replace(source, loaded=False)
+    digest = digest_of(source.place)
+    version = source.version
+    if digest != source.digest and version.isdecimal():
+        version = str(int(version) + 1)
+    return msgspec.structs.replace(source, loaded=True, digest=digest, version=version)
 
 
 def _decode(body: bytes, kind: type[Asked]) -> Asked:

@@ -5,16 +5,19 @@ from __future__ import annotations
 from typing import Any
 
 import msgspec
+import numpy as np
 
 from mainspring.core.errors import Invalid, TooLarge
-from mainspring.engines.tensor import Tensors
+from mainspring.engines.tensor import Array, Tensors, datatype_of
 from mainspring.serving.columns import MAX_ROWS
-from mainspring.serving.protocol import REQUEST_ID, Codec, InferRequest
+from mainspring.serving.inference import RESERVED, About, InferRequest
+from mainspring.serving.protocol import Codec, as_texts, chosen
+from mainspring.serving.reserved import REQUEST_ID
 
 Columns = dict[str, list[Any]]
 
 
-def decode(codec: Codec, body: bytes, now_us: int) -> InferRequest:
+def decode(codec: Codec, body: bytes, about: About) -> InferRequest:
     """Check a body of rows; a row may leave out what may be missing."""
     asked = parse(body)
     if isinstance(asked, dict) and isinstance(asked.get("rows"), list):
@@ -26,7 +29,7 @@ def decode(codec: Codec, body: bytes, now_us: int) -> InferRequest:
             f"the body is {kind_of(asked)}; wanted is a row as an object, a list of rows, or "
             'them as {"rows": [...]}'
         )
-    return read(codec, by_column(codec, asked), now_us)
+    return read(codec, by_column(codec, asked), about)
 
 
 def encode(call: InferRequest, outputs: Tensors, *, model: str, version: str) -> bytes:
@@ -37,12 +40,28 @@ def encode(call: InferRequest, outputs: Tensors, *, model: str, version: str) ->
 
 
 def answers(call: InferRequest, outputs: Tensors, *, ids: bool) -> list[dict[str, object]]:
-    """The outputs row by row, with or without the ids of the rows."""
-    columns: Columns = {name: outputs[name].tolist() for name in call.outputs}
+    """The outputs row by row, with or without the ids of the rows.
+
+    Outputs that have no rows in common are one row.
+    """
+    names = chosen(call, outputs)
+    counts = {len(outputs[name]) if outputs[name].ndim else 0 for name in names}
+    if len(counts) == 1 and (count := counts.pop()) and call.rows in (1, count):
+        columns: Columns = {name: _values(name, outputs[name]) for name in names}
+    else:
+        count, columns = 1, {name: [_values(name, outputs[name])] for name in names}
     if ids:
-        columns[REQUEST_ID] = list(call.request_ids)
-    names = list(columns)
+        columns[REQUEST_ID] = call.ids() if call.rows == count else [call.id] * count
+    names = tuple(columns)
     return [dict(zip(names, row, strict=True)) for row in zip(*columns.values(), strict=True)]
+
+
+def _values(name: str, values: Array) -> Any:
+    if values.dtype.kind in "OSU":
+        texts = np.empty(values.size, dtype=object)
+        texts[:] = as_texts(name, values)
+        values = texts.reshape(values.shape)
+    return values.tolist()
 
 
 def parse(body: bytes) -> Any:
@@ -61,22 +80,46 @@ def by_column(codec: Codec, rows: list[Any]) -> Columns:
             raise Invalid(f"row {index} is {kind_of(row)}; an object by column name is wanted")
         names.update(dict.fromkeys(row))
     _check_count(len(rows))
-    for name in names:
-        codec.reader(name)
+    if not codec.is_open:
+        for name in names:
+            codec.reader(name)
     return {name: [row.get(name) for row in rows] for name in names}
 
 
-def read(codec: Codec, columns: Columns, now_us: int) -> InferRequest:
+def read(codec: Codec, columns: Columns, about: About) -> InferRequest:
     """Columns of plain values as a request; a nullable column may be left out."""
     rows = max((len(values) for values in columns.values()), default=0)
     _check_count(rows)
     given: Tensors = {
-        name: codec.reader(name).from_values(values) for name, values in columns.items()
+        name: _guessed(name, values)
+        if codec.is_open and name not in RESERVED
+        else codec.reader(name).from_values(values)
+        for name, values in columns.items()
     }
     for column in codec.signature.inputs:
         if column.nullable and column.name not in given:
             given[column.name] = codec.reader(column.name).from_values([None] * rows)
-    return codec.request(given, now_us)
+    return codec.request(given, about)
+
+
+def _guessed(name: str, values: list[Any]) -> Array:
+    """Values for a model that declares no inputs: numbers, truth values, or text as bytes."""
+    try:
+        array = np.asarray(values)
+        datatype_of(array)
+    except (ValueError, Invalid):
+        array = np.asarray(None)
+    if array.dtype.kind == "U":
+        texts = np.empty(array.size, dtype=object)
+        texts[:] = [text.encode() for text in array.ravel().tolist()]
+        return texts.reshape(array.shape)
+    if array.dtype.kind not in "biuf":
+        raise Invalid(
+            f"column {name!r} mixes kinds of values, or lacks some; the model declares no inputs, "
+            "so numbers, truth values or texts alone are wanted",
+            field=name,
+        )
+    return array
 
 
 def kind_of(value: object) -> str:

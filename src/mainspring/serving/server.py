@@ -3,28 +3,24 @@
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import hmac
 import logging
 import os
-from collections.abc import Awaitable, Callable, Sized
-from pathlib import Path
+import time
+from collections.abc import Awaitable, Callable
 
 from mainspring import __version__
-from mainspring.core.errors import (
-    Conflict,
-    Invalid,
-    MainspringError,
-    NotFound,
-    Unauthenticated,
-)
-from mainspring.serving import repository
-from mainspring.serving.dialect import INVOCATIONS, OPEN_INFERENCE, ROWS
-from mainspring.serving.fleet import Fleet, ServedModel, load_fleet
+from mainspring.core.errors import MainspringError, NotFound, Unauthenticated
+from mainspring.serving import exposition, openapi, repository
+from mainspring.serving.access_log import AccessLog, Entry, moment
+from mainspring.serving.dialect import INVOCATIONS, OPEN_INFERENCE, ROWS, Dialect
+from mainspring.serving.fleet import ServedModel, tensor_of
 from mainspring.serving.http import (
     PLAIN,
+    WORTH_DEFLATING,
     BodyWatch,
     Disconnected,
+    Overloaded,
     Receive,
     Reply,
     Request,
@@ -33,37 +29,30 @@ from mainspring.serving.http import (
     answer,
     refusal,
 )
-from mainspring.serving.metrics import TEXT, Metrics
-from mainspring.serving.prediction import Predictor
-from mainspring.serving.protocol import REQUEST_ID
-from mainspring.serving.recorder import Recorder, SegmentLimits
-from mainspring.serving.snapshot import Snapshot, read_snapshot
+from mainspring.serving.inference import About
+from mainspring.serving.plane import Plane
 
 log = logging.getLogger(__name__)
 
-FIXED = ("deployment", "host", "port", "nonce", "log_folder")
-"""What a running data plane cannot change; the supervisor starts another one instead."""
-
-EXTENSIONS = ["binary_tensor_data", "model_repository"]
+EXTENSIONS = ["binary_tensor_data", "model_repository", "schedule_policy"]
 MODELS, REPOSITORY, PREDICT = "/v2/models/", "/v2/repository/", "/predict/"
 INVOCATIONS_PATH = "/invocations"
 GUARDED = (MODELS, REPOSITORY, PREDICT, INVOCATIONS_PATH)
 DIALECTS = {"infer": OPEN_INFERENCE, "predict": ROWS, "invocations": INVOCATIONS}
+FAILED = "the model or the server failed on this request"
+SMALL_BODY = 64 * 1024
 
 View = Callable[[Request], Awaitable[Reply]]
 
 
 class DataPlane:
-    """Answers predictions from the fleet of the last good snapshot."""
+    """Answers over HTTP."""
 
-    def __init__(self, path: Path, fleet: Fleet, recorder: Recorder) -> None:
-        self._path = path
-        self._fleet = fleet
-        self._recorder = recorder
-        self._metrics = Metrics()
-        self._watch = BodyWatch(fleet.snapshot.body_seconds)
-        self._predictor = Predictor(recorder, self._metrics)
-        self._reloading = asyncio.Lock()
+    def __init__(self, plane: Plane, access_log: AccessLog | None = None) -> None:
+        self._plane = plane
+        self._access_log = access_log
+        self._metrics = plane.metrics
+        self.watch = BodyWatch(plane.fleet.snapshot.limits)
         self._routes: dict[str, tuple[str, View]] = {
             "/v2": ("GET", self._about),
             "/v2/": ("GET", self._about),
@@ -73,70 +62,91 @@ class DataPlane:
             "/version": ("GET", self._version),
             "/health": ("GET", self._health),
             "/metrics": ("GET", self._show_metrics),
+            "/openapi.json": ("GET", self._openapi),
             "/control/reload": ("POST", self._reload),
             "/control/rotate": ("POST", self._rotate),
         }
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http":
-            return
-        request = Request(scope, receive, self._watch)
+        request = Request(scope, receive, self.watch)
+        kind = ""
         try:
             reply = await self._dispatch(request)
         except Disconnected:
             return
         except MainspringError as error:
-            reply = refusal(error)
+            reply, kind = refusal(error), error.name
         except Exception:
             log.exception("%s %s failed", request.method, request.path)
-            reply = answer({"error": "the model or the server failed on this request"}, 500)
-        if request.path.endswith("/infer") or request.path.startswith((PREDICT, INVOCATIONS_PATH)):
-            self._metrics.requests[reply.status] += 1
+            reply, kind = answer({"error": FAILED}, 500), "model_failed"
+        finally:
+            if request.size:
+                request.release()
+        if request.path.startswith(GUARDED):
+            self._count(request, reply, kind)
+        if self._access_log is not None:
+            self._access_log.add(_entry(scope, request, reply, kind))
         await reply.send(send)
 
-    def watch(self, tasks: Sized) -> None:
-        """Know the requests under way by the tasks of the server that calls this app."""
-        self._predictor.tasks = tasks
-
-    async def tick(self) -> None:
-        """Seal old segments and give up bodies that do not come, until cancelled."""
-        while True:
-            await asyncio.sleep(min(1.0, self._recorder.limits.seconds))
-            self._recorder.rotate_if_due()
-            self._watch.look()
+    def _count(self, request: Request, reply: Reply, kind: str) -> None:
+        metrics, model = self._metrics, request.model
+        if not metrics.is_on or (request.verb not in DIALECTS and not kind):
+            return
+        metrics.requests[model, str(reply.status)] += 1
+        if kind:
+            metrics.errors[model, kind] += 1
 
     async def _dispatch(self, request: Request) -> Reply:
         known = self._routes.get(request.path)
+        if len(self._plane.tasks) > self.watch.limits.requests:
+            raise Overloaded("as many requests are under way as this process takes")
         if known is not None:
             method, view = known
             return await view(request) if request.method == method else _wrong_method(method)
         if not request.path.startswith(GUARDED):
             raise NotFound(f"nothing is at {request.path!r}")
-        fleet = self._fleet
-        if _token_hash(request) not in fleet.tokens:
-            raise Unauthenticated("a token that may predict is needed: Authorization: Bearer TOKEN")
+        fleet = self._plane.fleet
+        self._plane.check_token(fleet, request.header(b"authorization"))
         if request.path.startswith(REPOSITORY):
-            return await self._repository(fleet, request)
+            return await self._repository(request)
         name, version, verb = _model_path(request.path)
+        request.verb = verb
         dialect = DIALECTS.get(verb)
         method = "POST" if dialect else "GET"
         if request.method != method:
             return _wrong_method(method)
         served = fleet.find(name, version) if name else fleet.first()
+        request.model = served.source.name
         if dialect is not None:
-            return await self._predictor.answer(served, request, dialect)
+            return await self._predict(served, request, dialect)
         if verb == "ready":
             return answer({"name": name, "ready": True})
-        return answer(_metadata(served, list(fleet.models[name])))
+        return answer(metadata(served, list(fleet.models[name])))
 
-    async def _repository(self, fleet: Fleet, request: Request) -> Reply:
+    async def _predict(self, served: ServedModel, request: Request, dialect: Dialect) -> Reply:
+        """Read the request in its dialect, compute, record, and answer in the same."""
+        body = await request.body()
+        about = About(now_us=time.time_ns() // 1000, timeout_us=request.timeout_us())
+        if len(body) <= SMALL_BODY:
+            call = dialect.decode(served, request, body, about)
+        else:
+            call = await asyncio.to_thread(dialect.decode, served, request, body, about)
+        request.call = call
+        reply: Reply = await self._plane.predictor.infer(
+            served, call, dialect.encode, request.began
+        )
+        served.metrics.answered(time.perf_counter() - request.began)
+        return reply if len(reply.body) < WORTH_DEFLATING else await request.deflated(reply)
+
+    async def _repository(self, request: Request) -> Reply:
         if request.method != "POST":
             return _wrong_method("POST")
         match request.path.removeprefix(REPOSITORY).split("/"):
             case ["index"]:
-                return answer(repository.index(fleet, await request.body()))
+                return answer(repository.index(self._plane.fleet, await request.body()))
             case ["models", name, "load" | "unload" as verb] if name:
-                return answer(repository.change(fleet, verb, name, await request.body()))
+                await self._plane.change(verb, name, await request.body())
+                return answer({})
         raise NotFound(f"nothing is at {request.path!r}")
 
     async def _about(self, _request: Request) -> Reply:
@@ -154,67 +164,53 @@ class DataPlane:
     async def _ready(self, _request: Request) -> Reply:
         return answer({"ready": True})
 
+    async def _openapi(self, _request: Request) -> Reply:
+        return answer(openapi.document())
+
     async def _health(self, _request: Request) -> Reply:
-        snapshot = self._fleet.snapshot
+        snapshot = self._plane.fleet.snapshot
+        counts = await self._plane.group_counts()
         return answer(
             {
                 "deployment": snapshot.deployment,
                 "nonce": snapshot.nonce,
-                "pid": os.getpid(),
-                "models": self._fleet.versions(),
-                "log": {"rows": self._recorder.rows, "failures": self._recorder.failures},
+                "pid": os.getppid(),
+                "worker": os.getpid(),
+                "models": self._plane.fleet.versions(),
+                "log": {"rows": counts.log_rows, "failures": counts.log_failures},
             }
         )
 
     async def _show_metrics(self, _request: Request) -> Reply:
-        return Reply(200, self._metrics.render(self._recorder).encode(), TEXT.encode())
+        counts = await self._plane.group_counts()
+        return Reply(200, exposition.render(counts).encode(), exposition.TEXT.encode())
 
     async def _reload(self, request: Request) -> Reply:
         self._check_control(request)
-        async with self._reloading:
-            try:
-                fleet = await asyncio.to_thread(_reloaded, self._path, self._fleet)
-            except MainspringError as error:
-                raise Conflict(
-                    f"the old models stay in service: {error.message}", fix=error.fix
-                ) from error
-            except Exception as error:
-                log.exception("the snapshot %s cannot be loaded", self._path)
-                raise Conflict(f"the old models stay in service: {error}") from error
-            self._recorder.limits = segment_limits(fleet.snapshot)
-            self._watch.seconds = fleet.snapshot.body_seconds
-            self._fleet = fleet
+        fleet = await self._plane.reload()
+        self.watch.limits = fleet.snapshot.limits
         return answer({"models": fleet.versions()})
 
     async def _rotate(self, request: Request) -> Reply:
         self._check_control(request)
-        sealed = await asyncio.to_thread(self._recorder.rotate)
-        return answer({"sealed": [str(path) for path in sealed]})
+        return answer({"sealed": await self._plane.rotate()})
 
     def _check_control(self, request: Request) -> None:
-        if not hmac.compare_digest(_token_hash(request), self._fleet.snapshot.control):
+        found = self._plane.token_hash(request.header(b"authorization"))
+        if not hmac.compare_digest(found, self._plane.fleet.snapshot.control):
             raise Unauthenticated("the control token is needed: Authorization: Bearer TOKEN")
 
 
-def segment_limits(snapshot: Snapshot) -> SegmentLimits:
-    """The recorder's limits as the snapshot gives them."""
-    return SegmentLimits(rows=snapshot.segment_rows, seconds=snapshot.segment_seconds)
-
-
-def _reloaded(path: Path, current: Fleet) -> Fleet:
-    snapshot = read_snapshot(path)
-    for name in FIXED:
-        if getattr(snapshot, name) != getattr(current.snapshot, name):
-            raise Invalid(f"the snapshot changes {name!r}, which needs a new process", field=name)
-    return load_fleet(snapshot, current)
-
-
-def _token_hash(request: Request) -> str:
-    """The hash of the bearer token, or of nothing (which no snapshot lists)."""
-    scheme, _, token = (request.header(b"authorization") or b"").partition(b" ")
-    if scheme.lower() != b"bearer" or not token.strip():
-        return ""
-    return hashlib.sha256(token.strip()).hexdigest()
+def metadata(served: ServedModel, versions: list[str]) -> dict[str, object]:
+    """What a model takes and gives; one that declares nothing takes anything."""
+    signature = served.model.signature
+    return {
+        "name": served.source.name,
+        "versions": versions,
+        "platform": f"mainspring_{served.model.name}",
+        "inputs": [tensor_of(column) for column in signature.inputs],
+        "outputs": [tensor_of(column) for column in signature.outputs],
+    }
 
 
 def _model_path(path: str) -> tuple[str, str | None, str]:
@@ -235,19 +231,24 @@ def _model_path(path: str) -> tuple[str, str | None, str]:
     raise NotFound(f"nothing is at {path!r}")
 
 
-def _metadata(served: ServedModel, versions: list[str]) -> dict[str, object]:
-    outputs = {**served.outputs, REQUEST_ID: "BYTES"}
-    return {
-        "name": served.source.name,
-        "versions": versions,
-        "platform": f"mainspring_{served.model.name}",
-        "inputs": [_column(name, datatype) for name, datatype in served.inputs.items()],
-        "outputs": [_column(name, datatype) for name, datatype in outputs.items()],
-    }
-
-
-def _column(name: str, datatype: str) -> dict[str, object]:
-    return {"name": name, "datatype": datatype, "shape": [-1]}
+def _entry(scope: Scope, request: Request, reply: Reply, kind: str) -> Entry:
+    client, call = scope.get("client"), request.call
+    entry = Entry(
+        at=moment(),
+        protocol=f"HTTP/{scope['http_version']}",
+        method=request.method,
+        path=request.path,
+        status=reply.status,
+        seconds=round(time.perf_counter() - request.began, 6),
+        received=request.size,
+        sent=len(reply.body),
+        client=client[0] if client else "",
+        model=request.model,
+        error=kind,
+    )
+    if call is not None:
+        entry.id, entry.rows = call.id, call.rows
+    return entry
 
 
 def _wrong_method(wanted: str) -> Reply:

@@ -1,4 +1,4 @@
-"""What a supervisor tells a data plane: which models to serve, where, and to whom."""
+"""What a launcher tells a data plane: which models to serve, where, and to whom."""
 
 from __future__ import annotations
 
@@ -10,19 +10,53 @@ import msgspec
 
 from mainspring.core.errors import Invalid, NotFound
 from mainspring.engines import strict
+from mainspring.serving.log_policy import LogPolicy
 
 Name = Annotated[str, msgspec.Meta(pattern=r"^[^/\x00-\x1f]{1,255}$")]
 Sha256 = Annotated[str, msgspec.Meta(pattern="^[0-9a-f]{64}$")]
 Folder = Annotated[str, msgspec.Meta(pattern="^/")]
+Seconds = Annotated[float, msgspec.Meta(gt=0, le=86_400)]
+Count = Annotated[int, msgspec.Meta(ge=1)]
+Port = Annotated[int, msgspec.Meta(ge=1, le=65535)]
 
 
-class ServedFolder(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """One version of a model and the folder that holds it."""
+class Source(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """One version of a model, and where it is."""
 
     name: Name
     version: Name
-    folder: Folder
+    place: Annotated[str, msgspec.Meta(min_length=1, max_length=4096)]
+    """A folder, a file, or module:Class."""
     digest: Annotated[str, msgspec.Meta(pattern="^sha256:[0-9a-f]+$")]
+    loaded: bool = True
+    """Whether it is served; one that was unloaded is only listed."""
+
+
+class Limits(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How much a data plane takes upon itself."""
+
+    queue: Count = 1_000
+    """Requests that may wait for one model; the next one is told to come again."""
+    requests: Count = 4_000
+    """Requests under way in one process, whatever they are for."""
+    body_bytes: Count = 512 * 2**20
+    """Bodies in memory in one process, all together."""
+    body_seconds: Seconds = 30.0
+    """How long a caller may take to send a body."""
+    predict_seconds: Seconds = 60.0
+    """How long a request may take that brings no deadline; a call of an engine that takes longer hangs."""
+
+
+class LogSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Where the prediction log is, and what it keeps."""
+
+    folder: Folder
+    segment_rows: Count = 20_000
+    segment_bytes: Count = 64 * 2**20
+    segment_seconds: Seconds = 30.0
+    compact: bool = False
+    """Whether this data plane turns sealed segments into Parquet itself; else somebody else does."""
+    policy: LogPolicy = LogPolicy()
 
 
 class Snapshot(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -30,21 +64,30 @@ class Snapshot(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
 
     deployment: Name
     host: str
-    port: Annotated[int, msgspec.Meta(ge=1, le=65535)]
+    port: Port
+    grpc_port: Port | None = None
+    workers: Annotated[int, msgspec.Meta(ge=1, le=64)] = 1
     nonce: Annotated[str, msgspec.Meta(pattern="^[0-9a-f]{1,64}$")]
-    models: Annotated[tuple[ServedFolder, ...], msgspec.Meta(min_length=1)]
+    models: Annotated[tuple[Source, ...], msgspec.Meta(min_length=1)]
     tokens: tuple[Sha256, ...]
     """The hashes of the tokens that may predict; with none, nobody may."""
+    anonymous: bool = False
+    """Whether anybody who reaches the port may predict, without a token; on loopback only."""
     control: Sha256
-    log_folder: Folder
-    segment_rows: Annotated[int, msgspec.Meta(ge=1)] = 20_000
-    segment_seconds: Annotated[float, msgspec.Meta(gt=0)] = 30.0
-    body_seconds: Annotated[float, msgspec.Meta(gt=0)] = 30.0
-    """How long a caller may take to send a body."""
+    log: LogSettings | None
+    """None keeps no prediction."""
+    limits: Limits = Limits()
+    is_steered: bool = True
+    """Whether somebody else decides what is served; otherwise callers may load and unload."""
+    allow_code: bool = False
+    """Whether files may be unpickled, which runs what is in them."""
+    metrics: bool = True
+    access_log: Annotated[str, msgspec.Meta(min_length=1)] | None = None
+    """The file that gets a line of JSON for each request."""
 
 
 def read_snapshot(path: Path) -> Snapshot:
-    """Read and check the snapshot that the supervisor wrote to `path`."""
+    """Read and check the snapshot that the launcher wrote to `path`."""
     try:
         raw = path.read_bytes()
     except FileNotFoundError:
@@ -57,16 +100,27 @@ def read_snapshot(path: Path) -> Snapshot:
                 f"the snapshot names {model.name} version {model.version} twice", field="models"
             )
         seen.add((model.name, model.version))
-    if not snapshot.tokens and not _is_loopback(snapshot.host):
+    if (snapshot.anonymous or not snapshot.tokens) and not is_loopback(snapshot.host):
         raise Invalid(
             f"the snapshot serves on {snapshot.host!r} without tokens; only loopback may",
             field="host",
             fix="serve on 127.0.0.1, or give tokens",
         )
+    if snapshot.log is not None:
+        snapshot.log.policy.check()
     return snapshot
 
 
-def _is_loopback(host: str) -> bool:
+def write_snapshot(path: Path, snapshot: Snapshot) -> None:
+    """Replace the snapshot at `path` as a whole; only its owner may read it."""
+    aside = path.with_suffix(".part")
+    aside.touch(mode=0o600)
+    aside.write_bytes(msgspec.json.encode(snapshot))
+    aside.replace(path)
+
+
+def is_loopback(host: str) -> bool:
+    """Whether only this machine can reach the address."""
     try:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:

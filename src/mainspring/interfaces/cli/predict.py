@@ -26,6 +26,7 @@ from mainspring.interfaces.cli.connection import connected
 from mainspring.interfaces.cli.frame import Command, chosen
 from mainspring.interfaces.cli.output import show_cells
 from mainspring.interfaces.cli.requests import build
+from mainspring.interfaces.sdk.endpoint import ids_of_rows
 
 KINDS = {one.status: one for one in (Invalid, Unauthenticated, NotFound, TooLarge)}
 TIMEOUT_S = 60.0
@@ -64,8 +65,29 @@ def predict(deployment: str, source: Path) -> None:
         click.echo(msgspec.json.encode(answer).decode())
     else:
         outputs = answer["outputs"]
-        columns = [output["data"] for output in outputs]
-        show_cells([output["name"] for output in outputs], list(zip(*columns, strict=True)))
+        columns = [_by_row(output) for output in outputs]
+        names = [output["name"] for output in outputs]
+        if names and (rows := len(columns[0])):
+            names.append("mainspring.request_id")
+            columns.append(_ids(document, answer["id"], rows))
+        show_cells(names, list(zip(*columns, strict=True)))
+
+
+def _ids(asked: dict[str, Any], request: str, rows: int) -> list[Any]:
+    """The ids by which the truth about each row can be told."""
+    for tensor in asked["inputs"]:
+        if tensor.get("name") == "mainspring.request_id":
+            ids: list[Any] = tensor["data"]
+            return ids
+    return ids_of_rows(request, rows)
+
+
+def _by_row(output: dict[str, Any]) -> list[Any]:
+    """The values of an output, row by row; they come flat."""
+    rows = output["shape"][0] if output["shape"] else 1
+    data: list[Any] = output["data"]
+    size = len(data) // max(rows, 1)
+    return data if size == 1 else [data[row * size : (row + 1) * size] for row in range(rows)]
 
 
 def _read(source: Path) -> dict[str, Any]:

@@ -68,7 +68,9 @@ class Endpoint:
         body = {"inputs": self._tensors(columns, request_ids, event_times)}
         answer = self._ask("POST", f"/v2/models/{self.model}/infer", body)
         found = {tensor["name"]: tensor["data"] for tensor in answer["outputs"]}
-        return {name.removeprefix("mainspring."): values for name, values in found.items()}
+        rows = len(body["inputs"][0]["data"])
+        ids = request_ids if request_ids is not None else ids_of_rows(answer["id"], rows)
+        return {**found, "request_id": list(ids)}
 
     def send(self, body: bytes) -> httpx2.Response:
         """Send an inference request as it is; for callers that build their own.
@@ -135,6 +137,11 @@ class Endpoint:
         if answer.status_code >= 400:
             raise Invalid(f"deployment {self.name!r} refused: {found.get('error')}")
         return found
+
+
+def ids_of_rows(request: str, rows: int) -> list[str]:
+    """The ids that a data plane records rows under which bring none of their own."""
+    return [request] if rows == 1 else [f"{request}/{row}" for row in range(rows)]
 
 
 def _reserved(name: str, datatype: str, data: list[Any], rows: int) -> dict[str, Any]:

@@ -1,0 +1,159 @@
+"""`python -m mainspring.serving.worker`: one process of a data plane, which its leader starts."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import ctypes
+import logging
+import os
+import signal
+import socket
+import sys
+from pathlib import Path
+
+import uvicorn
+import uvloop
+
+from mainspring.core.errors import MainspringError
+from mainspring.serving.access_log import AccessLog
+from mainspring.serving.fleet import load_fleet
+from mainspring.serving.heartbeat import READY, STUCK, Heartbeats
+from mainspring.serving.http import said
+from mainspring.serving.listening import Server
+from mainspring.serving.plane import Plane, segment_limits
+from mainspring.serving.recorder import Recorder
+from mainspring.serving.server import DataPlane
+from mainspring.serving.siblings import Siblings
+from mainspring.serving.snapshot import Snapshot, read_snapshot
+
+DRAIN_SECONDS = 20
+"""In-flight requests get this long after SIGTERM; hosts kill after 30."""
+PR_SET_PDEATHSIG = 1
+"""From <linux/prctl.h>."""
+BEAT_SECONDS = 0.1
+KEEP_BEATS = 10
+"""After so many beats the counters and the access log are written."""
+
+log = logging.getLogger(__name__)
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Serve until told to stop; the exit code of a refusal is its error's."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--snapshot", type=Path, required=True)
+    parser.add_argument("--run", type=Path, required=True)
+    parser.add_argument("--number", type=int, required=True)
+    parser.add_argument("--listener", type=int, required=True)
+    parser.add_argument("--heartbeats", type=int, required=True)
+    options = parser.parse_args(arguments)
+    logging.basicConfig(
+        level=logging.WARNING, format="%(asctime)s %(levelname)s %(name)s: %(message)s"
+    )
+    # The leader blocks what it waits for, and a child inherits that.
+    signal.pthread_sigmask(signal.SIG_SETMASK, set())
+    _die_with_leader()
+    try:
+        Worker(options.snapshot, options.run, options.number).serve(
+            socket.socket(fileno=options.listener), options.heartbeats
+        )
+    except MainspringError as error:
+        sys.stderr.write(f"mainspring.serving: {said(error)}\n")
+        return error.exit_code
+    return 0
+
+
+class Worker:
+    """One process: its models, its part of the prediction log, its counters."""
+
+    def __init__(self, path: Path, run: Path, number: int) -> None:
+        self._number = number
+        self._snapshot: Snapshot = read_snapshot(path)
+        siblings = Siblings(run, number, self._snapshot.workers)
+        fleet = load_fleet(self._snapshot)
+        settings = self._snapshot.log
+        self._recorder = None
+        if settings is not None:
+            limits = segment_limits(settings)
+            self._recorder = Recorder(Path(settings.folder), self._snapshot.nonce, limits)
+        access_log = self._snapshot.access_log
+        self._access_log = AccessLog(Path(access_log)) if access_log else None
+        self._plane = Plane(path, fleet, self._recorder, siblings)
+        self._plane.metrics.go_on_from(siblings.left_here())
+
+    def serve(self, listener: socket.socket, heartbeats: int) -> None:
+        """Answer until SIGTERM."""
+        self._beats = Heartbeats(heartbeats, self._snapshot.workers)
+        try:
+            with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+                runner.run(self._serve(listener))
+        finally:
+            if self._recorder is not None:
+                self._recorder.close()
+            self._keep()
+
+    async def _serve(self, listener: socket.socket) -> None:
+        app = DataPlane(self._plane, self._access_log)
+        config = uvicorn.Config(
+            app,
+            http="httptools",
+            ws="none",
+            lifespan="off",
+            log_config=None,
+            access_log=False,
+            server_header=False,
+            timeout_graceful_shutdown=DRAIN_SECONDS,
+        )
+        await self._plane.listen()
+        server = Server(config, lambda: self._beats.beat(self._number, READY))
+        self._plane.watch(server.server_state.tasks)
+        ticking = asyncio.create_task(self._tick(app, server))
+        await server.serve(sockets=[listener])
+        ticking.cancel()
+
+    async def _tick(self, app: DataPlane, server: Server) -> None:
+        """Show that this process lives, and do what is due."""
+        beats = 0
+        while True:
+            await asyncio.sleep(BEAT_SECONDS)
+            if server.started:
+                self._show()
+            app.watch.look()
+            beats += 1
+            if beats % KEEP_BEATS == 0:
+                if self._recorder is not None:
+                    self._recorder.rotate_if_due()
+                self._keep()
+
+    def _show(self) -> None:
+        seconds, model = self._plane.longest_call()
+        limit = self._snapshot.limits.predict_seconds
+        if seconds > limit:
+            text = f"a call of {model} has taken longer than {limit:g} s"
+            self._beats.beat(self._number, STUCK, text)
+        else:
+            self._beats.beat(self._number, READY)
+
+    def _keep(self) -> None:
+        if self._access_log is not None:
+            self._access_log.flush()
+        try:
+            self._plane.siblings.keep(self._plane.counts())
+        except OSError:
+            # On a full disk requests matter more than counters.
+            log.warning("the counters cannot be kept", exc_info=True)
+
+
+def _die_with_leader() -> None:
+    """Have the kernel end this process with the one that started it: the port is free again.
+
+    A leader that stops by itself waits for its processes; only one that is killed does not.
+    """
+    leader = os.getppid()
+    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+    if os.getppid() != leader or leader == 1:
+        os._exit(1)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

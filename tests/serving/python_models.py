@@ -1,0 +1,48 @@
+"""Models in Python as users write them: good ones, and ones that go wrong on demand."""
+
+from __future__ import annotations
+
+import os
+import time
+from typing import Any, ClassVar
+
+import numpy as np
+
+Tensors = dict[str, np.ndarray]
+HANG, DIE, RAISE, SHORT = -1.0, -2.0, -3.0, -4.0
+"""What `Moody` does when a row holds this number."""
+
+
+class Echo:
+    """Answers what it is sent; it declares nothing."""
+
+    def predict(self, inputs: Tensors) -> Tensors:
+        return inputs
+
+
+class Moody:
+    """Doubles numbers, but for those that tell it to go wrong."""
+
+    inputs: ClassVar[Any] = [{"name": "x", "datatype": "FP64", "shape": [-1]}]
+    outputs: ClassVar[Any] = [{"name": "y", "datatype": "FP64", "shape": [-1]}]
+
+    def predict(self, inputs: Tensors) -> Tensors:
+        values = inputs["x"]
+        if HANG in values:
+            time.sleep(3600)
+        if DIE in values:
+            os.abort()
+        if RAISE in values:
+            raise ValueError("this number is not liked")
+        return {"y": values[:-1] if SHORT in values else values * 2}
+
+
+class Slow:
+    """Takes as many milliseconds as its first number says."""
+
+    inputs: ClassVar[Any] = Moody.inputs
+    outputs: ClassVar[Any] = Moody.outputs
+
+    def predict(self, inputs: Tensors) -> Tensors:
+        time.sleep(float(inputs["x"][0]) / 1000)
+        return {"y": inputs["x"] * 2}
