@@ -45,10 +45,10 @@ lock:
 	  --output-file requirements.lock pyproject.toml
 
 bench: setup
-	$(BIN)/python benchmarks/startup.py
-	$(BIN)/python benchmarks/footprint.py
+	$(BIN)/python -m benchmarks.startup
+	$(BIN)/python -m benchmarks.footprint
 	$(BIN)/python -m benchmarks.governance
-	$(BIN)/python benchmarks/tracking.py
+	$(BIN)/python -m benchmarks.tracking
 
 clean:
 	rm -rf .venv .cache .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -1,6 +1,6 @@
 """What a call of the tracking client costs its caller, beside wandb (offline), trackio, aim and mlflow.
 
-    python benchmarks/client.py [--quick] [--only ours|wandb|trackio|aim|mlflow ...] [--rounds 3] [--kills 5]
+    python -m benchmarks.client [--quick] [--only ours|wandb|trackio|aim|mlflow ...] [--rounds 3] [--kills 5]
 
 Each client has an environment of its own in `.cache/bench-client`, made at the first use with the newest
 release that can be installed; one that cannot be is said so, and left out. A call logs two metrics. All run
@@ -32,8 +32,16 @@ import sys
 import time
 from pathlib import Path
 
-from client_peers import work
-from client_trials import OURS, Figures, Side, adopt_orphans, python_of, trial, version_of
+from benchmarks.client_peers import work
+from benchmarks.client_trials import (
+    OURS,
+    Figures,
+    Side,
+    adopt_orphans,
+    python_of,
+    trial,
+    version_of,
+)
 
 BAR_US = 20.0
 WORK_US = 200

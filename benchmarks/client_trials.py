@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from servers import RunningServer, free_port, mainspring_command, running
+from benchmarks.servers import RunningServer, free_port, mainspring_command, running
 
 HERE = Path(__file__).parent
 CACHE = HERE.parent / ".cache" / "bench-client"

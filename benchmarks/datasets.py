@@ -1,6 +1,6 @@
 """How fast data is digested, and described: digest and summary of each column in one pass.
 
-`python benchmarks/datasets.py [MILLION_ROWS]`. Needs pandas and polars beside the extra `loop`.
+`python -m benchmarks.datasets [MILLION_ROWS]`. Needs pandas and polars beside the extra `loop`.
 """
 
 from __future__ import annotations

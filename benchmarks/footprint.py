@@ -1,6 +1,6 @@
 """How long `mainspring up` takes to answer, and the memory of all its processes after use.
 
-    python benchmarks/footprint.py [--runs 5] [--days 10] [--quiet-seconds 60]
+    python -m benchmarks.footprint [--runs 5] [--days 10] [--quiet-seconds 60]
 
 Start is from the launch of the command to the first answered GET /health, on a fresh home and on one
 that exists. Memory is the summed PSS of the server and everything it started, after the demo has

@@ -16,8 +16,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
 
-from servers import RunningServer, free_port, mainspring_command, running
-
+from benchmarks.servers import RunningServer, free_port, mainspring_command, running
 from mainspring.app import App
 from mainspring.core.access import Caller
 from mainspring.core.clock import from_micros

@@ -1,6 +1,6 @@
 """How long the command line and the import take over bare Python.
 
-    python benchmarks/startup.py [--runs 30] [--mlflow PATH/TO/mlflow]
+    python -m benchmarks.startup [--runs 30] [--mlflow PATH/TO/mlflow]
 
 Medians of whole processes. The runs take turns, so that a busy machine slows all of them alike;
 read the differences and ratios, not the milliseconds.

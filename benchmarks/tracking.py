@@ -1,6 +1,6 @@
 """Tracking and registry beside `mlflow server`, driven by the same unmodified MLflow client.
 
-    python benchmarks/tracking.py [--mlflow PYTHON] [--quick] [--only NAME ...] [--database URL]
+    python -m benchmarks.tracking [--mlflow PYTHON] [--quick] [--only NAME ...] [--database URL]
 
 PYTHON is a Python that has mlflow 3.17 or newer; without it one is made in `.cache/mlflow`. Both servers
 run in turns on this machine with their defaults (SQLite); ours with its access checks and events on.
@@ -21,8 +21,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import reading
-from servers import RunningServer, free_port, mainspring_command, mlflow_command, running
+from benchmarks import reading
+from benchmarks.servers import RunningServer, free_port, mainspring_command, mlflow_command, running
 
 HERE = Path(__file__).parent
 BAR_START_S, BAR_MEMORY_MB = 1.5, 150

@@ -1,0 +1,1 @@
+"""What is measured beside others, or against a bar. Run one with `python -m benchmarks.NAME`."""
