@@ -49,6 +49,7 @@ bench: setup
 	$(BIN)/python -m benchmarks.footprint
 	$(BIN)/python -m benchmarks.governance
 	$(BIN)/python -m benchmarks.tracking
+	$(BIN)/python -m benchmarks.serving
 
 clean:
 	rm -rf .venv .cache .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -9,7 +9,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -33,22 +33,29 @@ class RunningServer:
 
     def cpu_s(self) -> float:
         """The CPU time of the whole process tree so far, in seconds."""
-        total = 0
-        for pid in tree(self.pid):
-            fields = _stat(pid)
-            total += sum(int(field) for field in fields[11:15]) if fields else 0
-        return total / TICK
+        return cpu_s_of(tree(self.pid))
 
     def pss_mb(self) -> float:
         """The summed PSS of the process tree."""
-        total = 0
-        for pid in tree(self.pid):
-            try:
-                lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
-            except OSError:
-                continue
-            total += next(int(line.split()[1]) for line in lines if line.startswith("Pss:"))
-        return total / 1024
+        return pss_mb_of(tree(self.pid))
+
+
+def cpu_s_of(pids: Iterable[int]) -> float:
+    """The CPU time of these processes, and of the children that they have waited for, in seconds."""
+    found = (_stat(pid) for pid in pids)
+    return sum(sum(map(int, fields[11:15])) for fields in found if fields) / TICK
+
+
+def pss_mb_of(pids: Iterable[int]) -> float:
+    """The summed PSS of these processes."""
+    total = 0
+    for pid in pids:
+        try:
+            lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
+        except OSError:
+            continue
+        total += next(int(line.split()[1]) for line in lines if line.startswith("Pss:"))
+    return total / 1024
 
 
 def _stat(pid: int) -> list[str]:
@@ -87,7 +94,7 @@ def running(command: list[str], port: int, folder: Path, health: str) -> Iterato
     with (folder / "server.log").open("wb") as log:
         process = subprocess.Popen(command, cwd=folder, stdout=log, stderr=log)
     try:
-        _await(process, port, health)
+        await_answer(process, port, health)
         yield RunningServer(port, process.pid, time.perf_counter() - began)
     finally:
         below = tree(process.pid)
@@ -103,7 +110,8 @@ def running(command: list[str], port: int, folder: Path, health: str) -> Iterato
                 continue
 
 
-def _await(process: subprocess.Popen[bytes], port: int, health: str) -> None:
+def await_answer(process: subprocess.Popen[bytes], port: int, health: str) -> None:
+    """Ask until the answer is 200."""
     deadline = time.monotonic() + PATIENCE_S
     while time.monotonic() < deadline:
         if process.poll() is not None:
@@ -114,9 +122,10 @@ def _await(process: subprocess.Popen[bytes], port: int, health: str) -> None:
             if connection.getresponse().status == 200:
                 return
         except OSError:
-            time.sleep(0.01)
+            pass
         finally:
             connection.close()
+        time.sleep(0.01)
     raise SystemExit(f"{process.args!r} did not answer within {PATIENCE_S} s")
 
 
