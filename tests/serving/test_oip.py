@@ -147,7 +147,7 @@ def test_batches_of_any_size_are_answered(plane: Plane, rows: int) -> None:
     assert len(outputs["score"]["data"]) == rows
 
 
-WANTED = {"outputs": [{"name": "score"}, {"name": "mainspring.request_id"}]}
+WANTED: dict[str, Any] = {"outputs": [{"name": "score"}, {"name": "mainspring.request_id"}]}
 
 
 @pytest.mark.parametrize(("rows", "ids"), [(1, ["mine"]), (2, ["mine/0", "mine/1"])])
