@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import warnings
-import zipfile
 from collections.abc import Callable
 from importlib.util import find_spec
 from pathlib import Path
@@ -24,11 +23,10 @@ from mainspring.engines.estimator import (
     unwrapped,
 )
 from mainspring.engines.pickles import EXTRA, read_pickle
+from mainspring.engines.skops_files import read_skops
 from mainspring.engines.tensor import DTYPES, Array, Tensors, datatype_of
 
 SKOPS = ".skops"
-SCHEMA_BYTES = 64 * 2**20
-"""How large the description in a skops file may be, before it is parsed."""
 PREDICT, PROBABILITIES = "predict", "predict_proba"
 DECIDED_BY_PROBABILITY = frozenset(
     {
@@ -139,34 +137,6 @@ def read_estimator(path: Path, *, allow_code: bool) -> Any:
     if path.suffix == SKOPS:
         return read_skops(path, allow_code=allow_code)
     return read_pickle(path, allow_code=allow_code)
-
-
-def read_skops(path: Path, *, allow_code: bool) -> Any:
-    """The object in a skops file; types that skops does not trust are code, and refused as that."""
-    skops = require("skops.io", EXTRA)
-    try:
-        _check_size(path)
-        unknown = [str(name) for name in skops.get_untrusted_types(file=path)]
-        if not unknown or allow_code:
-            return skops.load(path, trusted=unknown)
-    except Invalid:
-        raise
-    except Exception as error:  # what a damaged file raises may be anything
-        raise Invalid(
-            f"{path.name} cannot be read as skops: {type(error).__name__}: {error}", field="source"
-        ) from error
-    raise Invalid(
-        f"{path.name} holds types that skops does not trust: {', '.join(unknown)}",
-        field="source",
-        fix="allow them with --allow-code-models if you trust who made the file",
-    )
-
-
-def _check_size(path: Path) -> None:
-    with zipfile.ZipFile(path) as file:
-        size = file.getinfo("schema.json").file_size
-    if size > SCHEMA_BYTES:
-        raise Invalid(f"{path.name} has a description of {size} bytes", field="source")
 
 
 def _classes(estimator: Any) -> Array | None:
