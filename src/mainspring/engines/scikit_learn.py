@@ -64,10 +64,6 @@ class ScikitLearnEngine:
                 field="source",
                 fix="save the whole pipeline, with the estimator that predicts",
             )
-        for step in steps(estimator):
-            # Threads a call cost more than a call, and change the order in which a forest adds up.
-            if getattr(step, "n_jobs", None) not in (None, 1):
-                step.n_jobs = 1
         inputs = signature.inputs if signature and signature.inputs else input_columns(estimator)
         self._feed = _feed(estimator, inputs)
         outputs = signature.outputs if signature else ()
@@ -105,10 +101,10 @@ class ScikitLearnEngine:
     def _natural_outputs(self, inputs: tuple[Column, ...]) -> tuple[Column, ...]:
         estimator = self._estimator
         classes = _classes(estimator)
-        label = self._tried(inputs)
-        if classes is not None:
-            label = Column(name=PREDICT, datatype=datatype_of(classes))
-        if classes is None or not hasattr(estimator, PROBABILITIES):
+        if classes is None:
+            return (self._tried(inputs),)
+        label = Column(name=PREDICT, datatype=datatype_of(classes))
+        if not hasattr(estimator, PROBABILITIES):
             return (label,)
         return (label, Column(name=PROBABILITIES, datatype="FP64", shape=(len(classes),)))
 
@@ -134,9 +130,17 @@ def load(folder: Path, description: ModelDescription, *, allow_code: bool) -> Sc
 def read_estimator(path: Path, *, allow_code: bool) -> Any:
     """The estimator in a skops file or a pickle; errors: not allowed, or damaged."""
     require("sklearn", EXTRA)
-    if path.suffix == SKOPS:
-        return read_skops(path, allow_code=allow_code)
-    return read_pickle(path, allow_code=allow_code)
+    read = read_skops if path.suffix == SKOPS else read_pickle
+    return in_one_thread(read(path, allow_code=allow_code))
+
+
+def in_one_thread(estimator: Any) -> Any:
+    """The estimator, whose calls start no threads; it is changed in place."""
+    for step in steps(unwrapped(estimator)):
+        # Threads a call cost more than a call, and change the order in which a forest adds up.
+        if getattr(step, "n_jobs", None) not in (None, 1):
+            step.n_jobs = 1
+    return estimator
 
 
 def _classes(estimator: Any) -> Array | None:

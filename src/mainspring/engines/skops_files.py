@@ -72,7 +72,7 @@ def read_skops(path: Path, *, allow_code: bool) -> Any:
     except Exception as error:  # what a damaged file raises may be anything
         raise _damaged(path, error) from error
     if not allow_code:
-        _check_trees(path.name, found)
+        check_trees(path.name, found)
     return found
 
 
@@ -82,7 +82,7 @@ def _damaged(path: Path, error: Exception) -> Invalid:
     )
 
 
-def _check_trees(name: str, root: Any) -> None:
+def check_trees(name: str, root: Any) -> None:
     """Refuse trees whose nodes lead out of them, in a circle, or to features that there are not."""
     for part in _parts(root):
         kind = type(part).__name__

@@ -111,7 +111,7 @@ def _load_skops(path: Path, allow_code: bool) -> LoadedModel:  # noqa: FBT001
 def _load_pickle(path: Path, allow_code: bool) -> LoadedModel:  # noqa: FBT001
     found = read_pickle(path, allow_code=allow_code)
     if hasattr(found, "get_params"):
-        estimator = scikit_learn.ScikitLearnEngine(found)
+        estimator = scikit_learn.ScikitLearnEngine(scikit_learn.in_one_thread(found))
         return as_loaded("scikit-learn", estimator.signature, estimator)
     engine = python.PythonEngine(found, type(found).__name__)
     return as_loaded("python", engine.signature, engine)

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib.metadata import entry_points
 from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Protocol
+
+from mainspring.core.signature import Signature
 
 if TYPE_CHECKING:
     from mainspring.recording.autologging import Autolog
@@ -26,6 +28,12 @@ class Saved:
     """The files' names in the folder."""
     params: Mapping[str, object] = field(default_factory=dict)
     """What one has to know of the model beside its files, such as its class."""
+    engine: str = ""
+    """The engine of ours that loads the files, if one does."""
+    runs_code: bool = False
+    """Whether loading them runs code in them, so that only a server that allows it serves them."""
+    serve: Callable[[Signature | None], Signature] | None = None
+    """Answers the signature that the engine serves it with, given or read off it; Invalid: it cannot."""
 
 
 class Framework(Protocol):

@@ -9,12 +9,12 @@ from typing import Any
 
 import pyarrow as pa
 
-from mainspring.core.errors import Invalid
+from mainspring.core.errors import Invalid, MainspringError
 from mainspring.core.signature import Column, Signature
 from mainspring.datasets.table import as_table
 from mainspring.engines import lightgbm
 from mainspring.engines.engine import ModelDescription, write_description
-from mainspring.recording.framework import framework_of, frameworks
+from mainspring.recording.framework import Saved, framework_of, frameworks
 from mainspring.recording.media import write_table
 
 
@@ -58,7 +58,27 @@ def pack(
             fix="convert it to ONNX, for instance with skl2onnx",
         )
     saved = framework.save(model, folder)
-    return Packed(signature=signature or NOTHING_KNOWN, type=framework.name, params=saved.params)
+    described = _described(saved, folder, signature)
+    return Packed(
+        signature=described.signature if described else signature or NOTHING_KNOWN,
+        engine=described.engine if described and not saved.runs_code else "",
+        type=framework.name,
+        params=saved.params,
+    )
+
+
+def _described(saved: Saved, folder: Path, signature: Signature | None) -> ModelDescription | None:
+    """Say beside the files which engine loads them; None where none does, or not with the signature."""
+    if saved.serve is None:
+        return None
+    try:
+        description = ModelDescription(
+            engine=saved.engine, signature=saved.serve(signature), files=tuple(saved.files)
+        )
+        write_description(folder, description)
+    except MainspringError:
+        return None  # it is kept all the same
+    return description
 
 
 def _for_engine(

@@ -11,6 +11,10 @@ from pathlib import Path
 from typing import Any
 
 from mainspring.adapters.frameworks.scikit_learn import description
+from mainspring.core.errors import Invalid
+from mainspring.core.signature import Signature
+from mainspring.engines.scikit_learn import ScikitLearnEngine
+from mainspring.engines.skops_files import check_trees, unknown_types
 from mainspring.recording.framework import Saved
 
 SKOPS, JOBLIB = "model.skops", "model.joblib"
@@ -30,9 +34,31 @@ def save(model: Any, folder: Path) -> Saved:
         trusted = _by_skops(model, folder / SKOPS)
         if trusted is not None:
             params |= {"format": "skops"} | ({"trusted": ", ".join(trusted)} if trusted else {})
-            return Saved(files=[SKOPS], params=params)
+            return _saved(model, folder / SKOPS, params)
     import_module("joblib").dump(model, folder / JOBLIB)
-    return Saved(files=[JOBLIB], params=params | {"format": PICKLE})
+    return _saved(model, folder / JOBLIB, params | {"format": PICKLE})
+
+
+def _saved(model: Any, path: Path, params: dict[str, object]) -> Saved:
+    def serve(signature: Signature | None) -> Signature:
+        return ScikitLearnEngine(model, signature).signature
+
+    return Saved(
+        files=[path.name],
+        params=params,
+        engine="scikit-learn",
+        runs_code=path.name == JOBLIB or not _is_data(model, path),
+        serve=serve,
+    )
+
+
+def _is_data(model: Any, path: Path) -> bool:
+    """Whether the engine reads the file without being allowed to run code."""
+    try:
+        check_trees(path.name, model)
+        return not unknown_types(path)
+    except Invalid:
+        return False
 
 
 def _by_skops(model: Any, path: Path) -> list[str] | None:
