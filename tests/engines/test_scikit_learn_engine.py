@@ -13,8 +13,7 @@ import skops.io
 from sklearn.base import BaseEstimator
 from sklearn.calibration import CalibratedClassifierCV
 from sklearn.cluster import KMeans
-from sklearn.compose import make_column_transformer
-from sklearn.datasets import load_breast_cancer, load_iris, load_linnerud
+from sklearn.datasets import load_iris, load_linnerud
 from sklearn.ensemble import (
     BaggingClassifier,
     ExtraTreesClassifier,
@@ -29,156 +28,28 @@ from sklearn.model_selection import GridSearchCV
 from sklearn.naive_bayes import GaussianNB
 from sklearn.neighbors import KNeighborsClassifier
 from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import OneHotEncoder, OrdinalEncoder, StandardScaler
+from sklearn.preprocessing import OneHotEncoder, StandardScaler
 from sklearn.semi_supervised import LabelPropagation, LabelSpreading
 from sklearn.tree import DecisionTreeClassifier, ExtraTreeClassifier
 
 from mainspring.core.errors import Invalid
 from mainspring.core.signature import Column, Datatype, Signature
-from mainspring.engines.engine import LoadedModel, ModelDescription, load_model, write_description
+from mainspring.engines.engine import load_model
 from mainspring.engines.scikit_learn import DECIDED_BY_PROBABILITY, ScikitLearnEngine
 from mainspring.engines.source import load_source
 from mainspring.engines.tensor import DTYPES, Tensors
-from mainspring.testing.engine import EngineContract
-
-NUMBERS: tuple[Datatype, ...] = tuple(name for name in DTYPES if name != "BYTES")
-CITIES = ("Bern", "Genf", "Zug")
-
-
-def _saved(model: Any, folder: Path, name: str = "model.skops") -> LoadedModel:
-    if name.endswith(".skops"):
-        skops.io.dump(model, folder / name)
-    else:
-        joblib.dump(model, folder / name)
-    return load_source(str(folder / name), allow_code=not name.endswith(".skops"))
-
-
-def _frame() -> pd.DataFrame:
-    rows = np.arange(60)
-    frame = pd.DataFrame(
-        {
-            "age": (rows * 7 % 50).astype(float),
-            "city": [CITIES[row % 3] if row % 7 else None for row in rows],
-            "count": rows % 5,
-        }
-    )
-    frame.loc[::11, "age"] = np.nan
-    return frame
-
-
-def _inputs(frame: pd.DataFrame) -> Tensors:
-    city = [value if isinstance(value, str) else None for value in frame["city"]]
-    return {
-        "age": frame["age"].to_numpy(dtype=float),
-        "city": np.array(city, dtype=object),
-        "count": frame["count"].to_numpy(dtype=float),
-    }
-
-
-def _frame_pipeline(final: Any, encoder: Any = None) -> Any:
-    encoder = encoder or OneHotEncoder(handle_unknown="ignore")
-    columns = make_column_transformer(
-        (make_pipeline(SimpleImputer(strategy="most_frequent"), encoder), ["city"]),
-        (make_pipeline(SimpleImputer(), StandardScaler()), ["age", "count"]),
-    )
-    frame = _frame()
-    return make_pipeline(columns, final).fit(frame, np.where(frame["count"] > 2, "many", "few"))
-
-
-class TestMatrix(EngineContract):
-    datatypes = (*NUMBERS, "BYTES")
-
-    def model_of(self, datatype: Datatype, folder: Path) -> LoadedModel:
-        """A straight line through numbers; the lengths of texts."""
-        numbers = np.arange(400.0).reshape(100, 4)
-        features: Any = numbers
-        line: Any = LinearRegression()
-        if datatype == "BYTES":
-            features = np.array([[f"text {number}"] for number in range(100)], dtype=object)
-            line = make_pipeline(OrdinalEncoder(), line)
-        skops.io.dump(line.fit(features, numbers[:, 0]), folder / "model.skops")
-        signature = Signature(
-            inputs=(Column(name="x", datatype=datatype, shape=features.shape[1:]),),
-            outputs=(Column(name="predict", datatype="FP64"),),
-        )
-        _describe(folder, signature, "model.skops")
-        return load_model(folder)
-
-    @pytest.fixture
-    def model(self, tmp_path: Path) -> LoadedModel:
-        data, target = load_iris(return_X_y=True)
-        return _saved(
-            make_pipeline(StandardScaler(), LogisticRegression(C=0.01, max_iter=2000)).fit(
-                data, target
-            ),
-            tmp_path,
-        )
-
-    @pytest.fixture
-    def inputs(self) -> Tensors:
-        return {"input": load_iris().data[::7]}
-
-    @pytest.fixture
-    def expected(self, inputs: Tensors) -> Tensors:
-        data, target = load_iris(return_X_y=True)
-        model = make_pipeline(StandardScaler(), LogisticRegression(C=0.01, max_iter=2000)).fit(
-            data, target
-        )
-        rows = inputs["input"]
-        return {"predict": model.predict(rows), "predict_proba": model.predict_proba(rows)}
-
-
-class TestDataFrame(EngineContract):
-    @pytest.fixture
-    def model(self, tmp_path: Path) -> LoadedModel:
-        return _saved(_frame_pipeline(LogisticRegression(C=0.01, max_iter=2000)), tmp_path)
-
-    @pytest.fixture
-    def inputs(self) -> Tensors:
-        return _inputs(_frame())
-
-    @pytest.fixture
-    def expected(self) -> Tensors:
-        model, frame = _frame_pipeline(LogisticRegression(C=0.01, max_iter=2000)), _frame()
-        return {
-            "predict": model.predict(frame).astype(object),
-            "predict_proba": model.predict_proba(frame),
-        }
-
-
-class TestRegisteredFolder(EngineContract):
-    """A signature as recording makes it: columns of the sample, and one score."""
-
-    @pytest.fixture
-    def folder(self, tmp_path: Path) -> Path:
-        data, target = load_breast_cancer(return_X_y=True)
-        skops.io.dump(
-            LogisticRegression(C=0.01, max_iter=2000).fit(data[:, :3], target),
-            tmp_path / "model.skops",
-        )
-        inputs = tuple(Column(name=name, datatype="FP64") for name in "abc")
-        outputs = (Column(name="score", datatype="FP64"),)
-        _describe(tmp_path, Signature(inputs=inputs, outputs=outputs), "model.skops")
-        return tmp_path
-
-    @pytest.fixture
-    def inputs(self) -> Tensors:
-        return dict(zip("abc", load_breast_cancer().data[::40, :3].T.copy(), strict=True))
-
-    @pytest.fixture
-    def expected(self, inputs: Tensors) -> Tensors:
-        data, target = load_breast_cancer(return_X_y=True)
-        model = LogisticRegression(C=0.01, max_iter=2000).fit(data[:, :3], target)
-        return {"score": model.predict_proba(np.column_stack(list(inputs.values())))[:, 1]}
-
-
-def _describe(folder: Path, signature: Signature, file: str) -> None:
-    description = ModelDescription(engine="scikit-learn", signature=signature, files=(file,))
-    write_description(folder, description)
+from tests.engines.estimators import (
+    CITIES,
+    described,
+    frame_inputs,
+    frame_pipeline,
+    made_frame,
+    saved,
+)
 
 
 def test_a_data_frame_gives_a_column_for_each_feature(tmp_path: Path) -> None:
-    model = _saved(_frame_pipeline(LogisticRegression(C=0.01, max_iter=2000)), tmp_path)
+    model = saved(frame_pipeline(LogisticRegression(C=0.01, max_iter=2000)), tmp_path)
 
     assert model.signature.inputs == (
         Column(name="age", datatype="FP64", nullable=True),
@@ -202,7 +73,7 @@ def _gaps_in_text(fill: Any) -> tuple[Any, np.ndarray]:
 def test_missing_text_comes_as_the_model_learnt_it(tmp_path: Path, fill: Any) -> None:
     model, values = _gaps_in_text(fill)
 
-    found = _saved(model, tmp_path).predict({"kind": values})
+    found = saved(model, tmp_path).predict({"kind": values})
 
     assert found["predict"].tolist() == [0, 2, 1]
 
@@ -212,7 +83,7 @@ def test_text_alone_is_one_input(tmp_path: Path) -> None:
     pipeline = make_pipeline(TfidfVectorizer(), LogisticRegression(C=0.01, max_iter=2000)).fit(
         words, [1, 0, 1, 0]
     )
-    model = _saved(pipeline, tmp_path)
+    model = saved(pipeline, tmp_path)
 
     assert model.signature.inputs == (Column(name="input", datatype="BYTES"),)
     found = model.predict({"input": np.array(["so good", "bad", "bad bad"], dtype=object)})
@@ -222,7 +93,7 @@ def test_text_alone_is_one_input(tmp_path: Path) -> None:
 def test_text_in_a_matrix_makes_it_a_matrix_of_text(tmp_path: Path) -> None:
     data = np.array([["a", "x"], ["b", "y"], ["a", "y"]], dtype=object)
     pipeline = make_pipeline(OneHotEncoder(), DecisionTreeClassifier()).fit(data, [0, 1, 2])
-    model = _saved(pipeline, tmp_path)
+    model = saved(pipeline, tmp_path)
 
     assert model.signature.inputs == (Column(name="input", datatype="BYTES", shape=(2,)),)
     assert model.predict({"input": data})["predict"].tolist() == [0, 1, 2]
@@ -231,8 +102,8 @@ def test_text_in_a_matrix_makes_it_a_matrix_of_text(tmp_path: Path) -> None:
 def test_whether_numbers_may_be_missing_is_what_the_first_step_says(tmp_path: Path) -> None:
     data, target = load_iris(return_X_y=True)
 
-    filling = _saved(make_pipeline(SimpleImputer(), GaussianNB()).fit(data, target), tmp_path)
-    strict = _saved(GaussianNB().fit(data, target), tmp_path)
+    filling = saved(make_pipeline(SimpleImputer(), GaussianNB()).fit(data, target), tmp_path)
+    strict = saved(GaussianNB().fit(data, target), tmp_path)
 
     gap = np.full((1, 4), np.nan)
     assert filling.predict({"input": gap})["predict"].shape == (1,)
@@ -250,8 +121,8 @@ def test_whether_numbers_may_be_missing_is_what_the_first_step_says(tmp_path: Pa
 def test_what_the_estimator_refuses_is_the_callers_error(
     tmp_path: Path, encoder: Any, change: Tensors, message: str
 ) -> None:
-    model = _saved(_frame_pipeline(LogisticRegression(C=0.01, max_iter=2000), encoder), tmp_path)
-    row = {name: values[1:2] for name, values in _inputs(_frame()).items()}
+    model = saved(frame_pipeline(LogisticRegression(C=0.01, max_iter=2000), encoder), tmp_path)
+    row = {name: values[1:2] for name, values in frame_inputs(made_frame()).items()}
 
     with pytest.raises(Invalid, match=message):
         model.predict(row | change)
@@ -295,7 +166,7 @@ def test_labels_taken_from_probabilities_are_those_of_predict_also_in_ties(
         asked.append("predict")
         return np.asarray(type(fitted).predict(fitted, rows))
 
-    model = _saved(fitted, tmp_path, "model.joblib")
+    model = saved(fitted, tmp_path, "model.joblib")
     served = model.engine
     assert isinstance(served, ScikitLearnEngine)
     served._estimator.predict = predict
@@ -336,7 +207,7 @@ def test_every_estimator_that_decides_by_probability_is_in_the_test_above() -> N
 def test_others_are_asked_for_both(tmp_path: Path, classifier: Any) -> None:
     fitted = classifier.fit(DATA, TARGET)
 
-    found = _saved(fitted, tmp_path, "model.joblib").predict({"input": GRID})
+    found = saved(fitted, tmp_path, "model.joblib").predict({"input": GRID})
 
     np.testing.assert_array_equal(found["predict"], fitted.predict(GRID))
     np.testing.assert_array_equal(found["predict_proba"], fitted.predict_proba(GRID))
@@ -345,8 +216,8 @@ def test_others_are_asked_for_both(tmp_path: Path, classifier: Any) -> None:
 def test_what_is_no_classifier_gives_what_it_predicts(tmp_path: Path) -> None:
     features, targets = load_linnerud(return_X_y=True)
 
-    several = _saved(LinearRegression().fit(features, targets), tmp_path)
-    groups = _saved(KMeans(3, n_init=1).fit(DATA), tmp_path)
+    several = saved(LinearRegression().fit(features, targets), tmp_path)
+    groups = saved(KMeans(3, n_init=1).fit(DATA), tmp_path)
 
     assert several.signature.outputs == (Column(name="predict", datatype="FP64", shape=(3,)),)
     assert groups.signature.outputs == (Column(name="predict", datatype="INT32"),)
@@ -371,7 +242,7 @@ def test_declared_outputs_are_filled_by_name_or_number(
         inputs=tuple(Column(name=name, datatype="FP64") for name in "wxyz"),
         outputs=tuple(Column(name=name, datatype=kind) for name, kind in outputs.items()),
     )
-    _describe(tmp_path, signature, "model.skops")
+    described(tmp_path, signature, "model.skops")
 
     found = load_model(tmp_path).predict(dict(zip("wxyz", DATA.T, strict=True)))
 
@@ -398,7 +269,7 @@ def test_a_signature_that_does_not_fit_is_refused(
         LogisticRegression(C=0.01, max_iter=2000).fit(DATA, TARGET), tmp_path / "model.skops"
     )
     columns = tuple(Column(name=name, datatype="FP64") for name in inputs)
-    _describe(tmp_path, Signature(inputs=columns, outputs=outputs), "model.skops")
+    described(tmp_path, Signature(inputs=columns, outputs=outputs), "model.skops")
 
     with pytest.raises(Invalid, match=message):
         load_model(tmp_path)
@@ -406,13 +277,13 @@ def test_a_signature_that_does_not_fit_is_refused(
 
 def test_columns_that_the_model_was_not_fitted_on_are_refused(tmp_path: Path) -> None:
     skops.io.dump(
-        _frame_pipeline(LogisticRegression(C=0.01, max_iter=2000)), tmp_path / "model.skops"
+        frame_pipeline(LogisticRegression(C=0.01, max_iter=2000)), tmp_path / "model.skops"
     )
     signature = Signature(
         inputs=(Column(name="size", datatype="FP64"),),
         outputs=(Column(name="predict", datatype="BYTES"),),
     )
-    _describe(tmp_path, signature, "model.skops")
+    described(tmp_path, signature, "model.skops")
 
     with pytest.raises(
         Invalid, match="fitted on the columns age, city, count; its signature has size"
@@ -429,7 +300,7 @@ def test_columns_that_the_model_was_not_fitted_on_are_refused(tmp_path: Path) ->
 )
 def test_what_cannot_predict_is_refused(tmp_path: Path, model: Any, message: str) -> None:
     with pytest.raises(Invalid, match=message):
-        _saved(model, tmp_path)
+        saved(model, tmp_path)
 
 
 class Own(BaseEstimator):  # type: ignore[misc]
@@ -461,7 +332,7 @@ def test_a_registered_pickle_is_read_only_where_code_is_allowed(tmp_path: Path) 
         inputs=(Column(name="input", datatype="FP64", shape=(4,)),),
         outputs=(Column(name="predict", datatype="INT64"),),
     )
-    _describe(tmp_path, signature, "model.joblib")
+    described(tmp_path, signature, "model.joblib")
 
     with pytest.raises(Invalid, match=r"the pickle model\.joblib may hold code"):
         load_source(str(tmp_path))
