@@ -93,6 +93,12 @@ def read_snapshot(path: Path) -> Snapshot:
     except FileNotFoundError:
         raise NotFound(f"no snapshot at {path}") from None
     snapshot = strict.decode(Snapshot, raw, f"the snapshot {path}")
+    check_snapshot(snapshot)
+    return snapshot
+
+
+def check_snapshot(snapshot: Snapshot) -> None:
+    """Refuse what no data plane could, or should, do."""
     seen: set[tuple[str, str]] = set()
     for model in snapshot.models:
         if (model.name, model.version) in seen:
@@ -108,7 +114,6 @@ def read_snapshot(path: Path) -> Snapshot:
         )
     if snapshot.log is not None:
         snapshot.log.policy.check()
-    return snapshot
 
 
 def write_snapshot(path: Path, snapshot: Snapshot) -> None:

@@ -15,6 +15,11 @@ DATABASE = "mainspring.core.database:Database"
 REVISION_OF = "mainspring.migrations:revision_of"
 REVISIONS = "mainspring.migrations:steps"
 MIGRATE = "mainspring.migrations:bring_up_to_date"
+STANDALONE = "mainspring.deployment.standalone:Standalone"
+PREPARE = "mainspring.deployment.standalone:prepare"
+FETCHED = "mainspring.deployment.standalone:fetched_version"
+LIMITS = "mainspring.serving.snapshot:Limits"
+LOG_POLICY = "mainspring.serving.log_policy:LogPolicy"
 
 
 def load(place: str) -> Any:

@@ -26,6 +26,7 @@ _HERE = "mainspring.interfaces.cli"
 DAILY = {
     "up": Daily(f"{_HERE}.process:up", "Start the server here, until it is stopped."),
     "down": Daily(f"{_HERE}.process:down", "Stop the server of a home."),
+    "serve": Daily(f"{_HERE}.serve:serve", "Serve models without a server beside them."),
     "status": Daily(f"{_HERE}.status:status", "Show every deployment, the worst first."),
     "run": Daily(f"{_HERE}.run:run", "Run a command and record it, unchanged."),
     "doctor": Daily(f"{_HERE}.doctor:doctor", "Find what is broken here, and say how to mend it."),
