@@ -62,7 +62,7 @@ class PythonEngine:
             return checked(self._name, self.signature.outputs, found, rows)
         if self.signature.inputs:
             _check_rows(self._name, found, len(next(iter(inputs.values()))))
-        return {name: np.atleast_1d(np.asarray(values)) for name, values in found.items()}
+        return found
 
     def close(self) -> None:
         """Tell the model that it is let go."""

@@ -29,11 +29,13 @@ LOOK_SECONDS = 0.1
 SILENT_SECONDS = 1.0
 """An event loop that gives no sign for so long hangs, unless it lacks the processor."""
 STARVED_SECONDS = 10.0
+STOPPED_SECONDS, STOPPED = 0.4, "tT"
+"""A process that was stopped by a signal or a debugger will not go on by itself."""
 LOAD_SECONDS = 300.0
 """A process that is not ready after so long is replaced too."""
 BACKOFF_SECONDS = (0.0, 0.0, 1.0, 2.0, 5.0, 15.0, 30.0)
-STEADY_SECONDS = 30.0
-"""A process that lived this long starts with a clean sheet when it dies."""
+STEADY_SECONDS = 3.0
+"""A process that was ready, and lived this long, has a successor at once."""
 KEPT_RESTARTS = 100
 
 
@@ -146,8 +148,8 @@ class Group:
         self._write_state()
 
     def _lost(self, place: _Place, reason: str, now: float) -> None:
-        steady = now - place.started_at > STEADY_SECONDS
-        place.deaths = 1 if steady else place.deaths + 1
+        lived = place.was_ready and now - place.started_at > STEADY_SECONDS
+        place.deaths = 1 if lived else place.deaths + 1
         place.not_before = now + BACKOFF_SECONDS[min(place.deaths, len(BACKOFF_SECONDS)) - 1]
         place.child = None
         restart = Restart(
@@ -171,9 +173,14 @@ class Group:
         place.was_ready = True
         if state == STUCK:
             return text
-        if silent < SILENT_SECONDS:
+        if silent < STOPPED_SECONDS:
             return None
-        if silent < STARVED_SECONDS and _is_starved(place.turns, _turns(child.pid), silent):
+        turns = _turns(child.pid)
+        if turns[2] in STOPPED:
+            return f"it was stopped {silent:.1f} s ago"
+        if silent < SILENT_SECONDS or (
+            silent < STARVED_SECONDS and _is_starved(place.turns, turns, silent)
+        ):
             return None
         return f"it gave no sign of life for {silent:.1f} s"
 

@@ -32,6 +32,8 @@ DRAIN_SECONDS = 20
 PR_SET_PDEATHSIG = 1
 """From <linux/prctl.h>."""
 BEAT_SECONDS = 0.1
+GRACE_SECONDS = 0.5
+"""For telling the callers of a call that hangs, before its process is replaced."""
 KEEP_BEATS = 10
 """After so many beats the counters and the access log are written."""
 
@@ -128,7 +130,7 @@ class Worker:
     def _show(self) -> None:
         seconds, model = self._plane.longest_call()
         limit = self._snapshot.limits.predict_seconds
-        if seconds > limit:
+        if seconds > limit + GRACE_SECONDS:
             text = f"a call of {model} has taken longer than {limit:g} s"
             self._beats.beat(self._number, STUCK, text)
         else:
