@@ -108,7 +108,11 @@ class Plane:
         self.write()
         self.errors = folder / "stderr.txt"
         self.process: subprocess.Popen[str] | None = None
-        self.client = httpx2.Client(
+        self.client = self.caller()
+
+    def caller(self) -> httpx2.Client:
+        """Somebody who may predict, on connections of their own."""
+        return httpx2.Client(
             base_url=f"http://127.0.0.1:{self.port}", headers=PREDICT, timeout=PATIENCE
         )
 

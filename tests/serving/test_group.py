@@ -42,7 +42,11 @@ def state(plane: Plane) -> GroupState:
 def replaced(plane: Plane, count: int = 1) -> list[str]:
     """The reasons, once so many processes were replaced and the new ones answer."""
     until(lambda: len(state(plane).restarts) >= count)
-    until(lambda: plane.client.get("/v2/health/live").status_code == 200)
+    url = f"{plane.client.base_url}/health"
+    # On connections of their own: one that is kept may be to the process that goes.
+    until(lambda: httpx2.get(url).json()["worker"] in plane.workers())
+    plane.client.close()
+    plane.client = plane.caller()
     return [restart.reason for restart in state(plane).restarts]
 
 
