@@ -65,6 +65,8 @@ class _Place:
     """One of the processes that there should be."""
 
     number: int
+    slot: int = -1
+    """Where it gives its signs of life."""
     child: subprocess.Popen[bytes] | None = None
     started_at: float = 0.0
     not_before: float = 0.0
@@ -82,8 +84,8 @@ class Group:
         self._path = path
         self._snapshot = snapshot
         self._listener = listener
-        self._file = Heartbeats.made(snapshot.workers)
-        self._beats = Heartbeats(self._file, snapshot.workers)
+        self._file = Heartbeats.made(2 * snapshot.workers)
+        self._beats = Heartbeats(self._file, 2 * snapshot.workers)
         self._places = [_Place(number) for number in range(snapshot.workers)]
         self._state_path = path.with_name("group.json")
         self._remove_earlier_run()
@@ -131,14 +133,18 @@ class Group:
         return None
 
     def _start(self, place: _Place, now: float) -> None:
-        self._beats.beat(place.number, STARTING)
+        # Its predecessor may still give signs of its own.
+        place.slot = (
+            place.number if place.slot != place.number else place.number + self._snapshot.workers
+        )
+        self._beats.beat(place.slot, STARTING)
         os.set_inheritable(self._listener.fileno(), True)
         place.child = subprocess.Popen(  # noqa: S603  our own interpreter, our own module
             [
                 *(sys.executable, "-m", "mainspring.serving.worker"),
                 *("--snapshot", str(self._path), "--run", self._state.run),
                 *("--number", str(place.number), "--listener", str(self._listener.fileno())),
-                *("--heartbeats", str(self._file)),
+                *("--heartbeats", str(self._file), "--slot", str(place.slot)),
             ],
             stdin=subprocess.DEVNULL,
             pass_fds=(self._listener.fileno(), self._file),
@@ -164,7 +170,7 @@ class Group:
         sys.stderr.write(f"mainspring.serving: process {place.number} is replaced: {reason}\n")
 
     def _hanging(self, place: _Place, child: subprocess.Popen[bytes], now: float) -> str | None:
-        at, state, text = self._beats.read(place.number)
+        at, state, text = self._beats.read(place.slot)
         silent = now - at
         if silent < 2 * LOOK_SECONDS:
             place.turns = _turns(child.pid)
@@ -194,7 +200,7 @@ class Group:
 
     def _tell_when_ready(self) -> None:
         if self._is_told or not all(
-            self._beats.read(place.number)[1] != STARTING for place in self._places
+            self._beats.read(place.slot)[1] != STARTING for place in self._places
         ):
             return
         self._is_told = True

@@ -48,6 +48,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--number", type=int, required=True)
     parser.add_argument("--listener", type=int, required=True)
     parser.add_argument("--heartbeats", type=int, required=True)
+    parser.add_argument("--slot", type=int, required=True)
     options = parser.parse_args(arguments)
     logging.basicConfig(
         level=logging.WARNING, format="%(asctime)s %(levelname)s %(name)s: %(message)s"
@@ -57,7 +58,7 @@ def main(arguments: list[str] | None = None) -> int:
     _die_with_leader()
     try:
         Worker(options.snapshot, options.run, options.number).serve(
-            socket.socket(fileno=options.listener), options.heartbeats
+            socket.socket(fileno=options.listener), options.heartbeats, options.slot
         )
     except MainspringError as error:
         sys.stderr.write(f"mainspring.serving: {said(error)}\n")
@@ -83,9 +84,9 @@ class Worker:
         self._plane = Plane(path, fleet, self._recorder, siblings)
         self._plane.metrics.go_on_from(siblings.left_here())
 
-    def serve(self, listener: socket.socket, heartbeats: int) -> None:
+    def serve(self, listener: socket.socket, heartbeats: int, slot: int) -> None:
         """Answer until SIGTERM."""
-        self._beats = Heartbeats(heartbeats, self._snapshot.workers)
+        self._beats, self._slot = Heartbeats(heartbeats, 2 * self._snapshot.workers), slot
         try:
             with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
                 runner.run(self._serve(listener))
@@ -107,7 +108,7 @@ class Worker:
             timeout_graceful_shutdown=DRAIN_SECONDS,
         )
         await self._plane.listen()
-        server = Server(config, lambda: self._beats.beat(self._number, READY))
+        server = Server(config, lambda: self._beats.beat(self._slot, READY))
         self._plane.watch(server.server_state.tasks)
         ticking = asyncio.create_task(self._tick(app, server))
         await server.serve(sockets=[listener])
@@ -132,9 +133,9 @@ class Worker:
         limit = self._snapshot.limits.predict_seconds
         if seconds > limit + GRACE_SECONDS:
             text = f"a call of {model} has taken longer than {limit:g} s"
-            self._beats.beat(self._number, STUCK, text)
+            self._beats.beat(self._slot, STUCK, text)
         else:
-            self._beats.beat(self._number, READY)
+            self._beats.beat(self._slot, READY)
 
     def _keep(self) -> None:
         if self._access_log is not None:
