@@ -27,6 +27,8 @@ warnings.simplefilter("ignore")
 ROOT = Path(sys.argv[1])
 DATA, TARGET = load_iris(return_X_y=True)
 FRAME = pd.DataFrame(DATA, columns=["a", "b", "c", "d"])
+KEPT = {"pip_requirements": ["mlflow"]}
+"""Without it MLflow starts a process for each model to find out what it needs."""
 MIXED = FRAME[["a", "b"]].assign(kind=np.array(["x", "y", "z"])[np.arange(150) % 3])
 
 
@@ -56,6 +58,7 @@ def estimators() -> None:
                 model,
                 ROOT / f"{kind}-{form}",
                 serialization_format=form,
+                **KEPT,
                 signature=infer_signature(rows, model.predict(rows)),
                 **({"skops_trusted_types": ["sklearn.tree._tree.Tree"]} if form == "skops" else {}),
             )
@@ -66,13 +69,13 @@ def boosters() -> None:
     """LightGBM's own model, and its wrapper in the manner of scikit-learn."""
     booster = lightgbm.train({"verbosity": -1}, lightgbm.Dataset(DATA, TARGET), num_boost_round=5)
     mlflow.lightgbm.save_model(
-        booster, ROOT / "booster", signature=infer_signature(FRAME, booster.predict(DATA))
+        booster, ROOT / "booster", signature=infer_signature(FRAME, booster.predict(DATA)), **KEPT
     )
     predicted("booster", FRAME)
-    mlflow.lightgbm.save_model(booster, ROOT / "booster-bare")
+    mlflow.lightgbm.save_model(booster, ROOT / "booster-bare", **KEPT)
     predicted("booster-bare", DATA)
     wrapper = lightgbm.LGBMClassifier(n_estimators=5, verbosity=-1).fit(DATA, TARGET)
-    mlflow.lightgbm.save_model(wrapper, ROOT / "wrapper")
+    mlflow.lightgbm.save_model(wrapper, ROOT / "wrapper", **KEPT)
     predicted("wrapper", DATA)
 
 
@@ -81,11 +84,10 @@ def graphs() -> None:
     model = make_pipeline(StandardScaler(), LogisticRegression()).fit(DATA, TARGET)
     rows = DATA.astype(np.float32)
     graph = to_onnx(model, rows[:1], options={"zipmap": False})
-    wide = _wide()
-    mlflow.onnx.save_model(graph, ROOT / "graph", signature=infer_signature({"X": rows}))
+    mlflow.onnx.save_model(graph, ROOT / "graph", signature=infer_signature({"X": rows}), **KEPT)
     predicted("graph", {"X": rows})
     for name, beside in (("wide", True), ("wide-inside", False)):
-        mlflow.onnx.save_model(wide, ROOT / name, save_as_external_data=beside)
+        mlflow.onnx.save_model(_wide(), ROOT / name, save_as_external_data=beside, **KEPT)
         predicted(name, {"X": rows})
 
 
