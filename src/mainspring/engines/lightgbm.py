@@ -19,6 +19,7 @@ from mainspring.core.extras import missing
 from mainspring.core.signature import Column, Signature
 from mainspring.engines.encoding import Encoder, Matrix
 from mainspring.engines.engine import ModelDescription, write_description
+from mainspring.engines.lightgbm_text import check_text
 from mainspring.engines.tensor import DTYPES, Tensors
 
 MODEL = "model.txt"
@@ -55,13 +56,14 @@ class LightGBMEngine:
     def __init__(self, text: bytes, signature: Signature | None = None) -> None:
         booster, iterations = ctypes.c_void_p(), ctypes.c_int()
         try:
+            check_text(text)
             _call(
                 "LGBM_BoosterLoadModelFromString",
                 ctypes.c_char_p(text),
                 ctypes.byref(iterations),
                 ctypes.byref(booster),
             )
-        except RuntimeError as error:
+        except (RuntimeError, Invalid) as error:
             raise Invalid(f"{MODEL} is no LightGBM model: {error}", field=MODEL) from None
         weakref.finalize(self, _library().LGBM_BoosterFree, booster)
         self._booster = booster
