@@ -15,7 +15,7 @@ import pandas as pd
 import pytest
 import skops.io
 import yaml
-from onnx import helper
+from onnx import TensorProto, helper
 from sklearn.datasets import load_diabetes
 from sklearn.linear_model import LinearRegression
 
@@ -170,6 +170,23 @@ def test_an_onnx_model_takes_the_columns_of_its_signature_as_one_matrix(tmp_path
     found = model.predict({name: np.array([1.0, 2.0]) for name in "abc"})
 
     assert found["y"].tolist() == [[6], [12]]
+
+
+def test_an_onnx_model_of_columns_takes_one_value_a_row(tmp_path: Path) -> None:
+    made = graph(
+        [helper.make_node("Identity", [name], [f"same_{name}"]) for name in ("a", "word")],
+        inputs=[tensor("a", ["n", 1]), tensor("word", ["n", 1], TensorProto.STRING)],
+        outputs=[tensor("same_a", ["n", 1]), tensor("same_word", ["n", 1], TensorProto.STRING)],
+    )
+    (tmp_path / "model.onnx").write_bytes(made.SerializeToString())
+    inputs = [*_doubles("a"), {"type": "string", "name": "word", "required": True}]
+    model = load_source(_mlmodel(tmp_path, {"onnx": {"data": "model.onnx"}}, inputs))
+
+    found = model.predict({"a": np.array([1.0, 2.0]), "word": np.array(["x", "y"], dtype=object)})
+
+    assert [column.shape for column in model.signature.inputs] == [(), ()]
+    assert found["same_a"].tolist() == [[1], [2]]
+    assert found["same_word"].tolist() == [["x"], ["y"]]
 
 
 @pytest.mark.parametrize("place", ["../weights.bin", "link.bin"])

@@ -8,9 +8,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import msgspec
+
 from mainspring.core.errors import Invalid, NotFound, TooLarge
 from mainspring.core.extras import require
-from mainspring.core.signature import Column
+from mainspring.core.signature import Column, Signature
 from mainspring.engines.engine import LoadedModel, as_loaded
 from mainspring.engines.lightgbm import LightGBMEngine
 from mainspring.engines.mlflow_signature import MLflowInputs, read_inputs
@@ -146,16 +148,18 @@ def _load_lightgbm(flavour: Flavour) -> LoadedModel:
 def _load_onnx(flavour: Flavour) -> LoadedModel:
     path = flavour.file("data")
     own = ONNXEngine(path)
-    columns = flavour.inputs.columns
-    if not columns or _same_names(columns, own.signature.inputs):
-        # The file says the shapes itself, and more truly.
+    columns = tuple(_never_missing_text(column) for column in flavour.inputs.columns)
+    named = {column.name for column in columns} == {one.name for one in own.signature.inputs}
+    if not columns or (named and any(column.shape for column in columns)):
+        # The file says the shapes of tensors itself, and more truly.
         return _as_loaded("onnx", own, flavour)
-    engine = ONNXEngine(path, flavour.inputs.signature(own.signature.outputs))
+    engine = ONNXEngine(path, Signature(inputs=columns, outputs=own.signature.outputs))
     return _as_loaded("onnx", engine, flavour)
 
 
-def _same_names(ones: tuple[Column, ...], others: tuple[Column, ...]) -> bool:
-    return {column.name for column in ones} == {column.name for column in others}
+def _never_missing_text(column: Column) -> Column:
+    """The column as ONNX can have it."""
+    return msgspec.structs.replace(column, nullable=False) if column.datatype == "BYTES" else column
 
 
 def _as_loaded(name: str, engine: Any, flavour: Flavour) -> LoadedModel:
