@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +16,7 @@ import skops.io
 from sklearn.base import BaseEstimator
 from sklearn.calibration import CalibratedClassifierCV
 from sklearn.cluster import KMeans
+from sklearn.compose import make_column_transformer
 from sklearn.datasets import load_iris, load_linnerud
 from sklearn.ensemble import (
     BaggingClassifier,
@@ -32,6 +36,7 @@ from sklearn.preprocessing import OneHotEncoder, StandardScaler
 from sklearn.semi_supervised import LabelPropagation, LabelSpreading
 from sklearn.tree import DecisionTreeClassifier, ExtraTreeClassifier
 
+import mainspring
 from mainspring.core.errors import Invalid
 from mainspring.core.signature import Column, Datatype, Signature
 from mainspring.engines.engine import load_model
@@ -340,3 +345,57 @@ def test_a_registered_pickle_is_read_only_where_code_is_allowed(tmp_path: Path) 
     assert load_source(str(tmp_path), allow_code=True).predict({"input": DATA[:1]})["predict"] == [
         0
     ]
+
+
+def test_numbers_that_are_categories_are_given_as_numbers(tmp_path: Path) -> None:
+    frame = pd.DataFrame({"flag": [True, False, True, False], "size": [1, 2, 3, 1]})
+    model = make_pipeline(OneHotEncoder(), DecisionTreeClassifier()).fit(frame, [0, 1, 2, 3])
+
+    served = saved(model, tmp_path)
+
+    assert [column.datatype for column in served.signature.inputs] == ["FP64", "FP64"]
+    found = served.predict({name: frame[name].to_numpy(dtype=float) for name in frame})
+    assert found["predict"].tolist() == [0, 1, 2, 3]
+
+
+WITHOUT_PANDAS = """
+import sys
+sys.path += sys.argv[1:3]
+import numpy as np
+from mainspring.core.errors import Unavailable
+from mainspring.engines.source import load_source
+try:
+    load_source(sys.argv[3] + "/by_name.skops")
+except Unavailable as error:
+    print(error.fix)
+model = load_source(sys.argv[3] + "/by_place.skops")
+print(model.predict({name: np.array([1.0, 2.0]) for name in "ab"})["predict"].tolist())
+"""
+
+
+def test_without_pandas_only_what_chooses_columns_by_name_is_refused(tmp_path: Path) -> None:
+    frame = pd.DataFrame({"a": [1.0, 2.0], "b": [1.0, 2.0]})
+    by_name = make_column_transformer((StandardScaler(), ["a", "b"]))
+    saved(make_pipeline(by_name, LinearRegression()).fit(frame, [5, 7]), tmp_path, "by_name.skops")
+    saved(LinearRegression().fit(frame, [5, 7]), tmp_path, "by_place.skops")
+    installed = tmp_path / "installed"
+    installed.mkdir()
+    for package in Path(np.__file__).parents[1].iterdir():
+        if not package.name.startswith("pandas"):
+            (installed / package.name).symlink_to(package)
+    source = Path(mainspring.__file__).parents[1]
+
+    done = subprocess.run(
+        [
+            *(sys.executable, "-I", "-S", "-W", "error", "-c", WITHOUT_PANDAS),
+            *(str(installed), str(source), str(tmp_path)),
+        ],
+        check=False,
+        capture_output=True,
+        text=True,
+    )
+
+    assert done.returncode == 0, done.stderr
+    refusal, answer = done.stdout.splitlines()
+    assert refusal == "pip install pandas"
+    assert json.loads(answer) == pytest.approx([5, 7])
