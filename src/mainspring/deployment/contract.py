@@ -3,15 +3,38 @@
 from __future__ import annotations
 
 import datetime as dt
-from typing import Literal
+from typing import Annotated, Literal
 
 import msgspec
 
-from mainspring.core.ids import Limit, Name, Text, Version
+from mainspring.core.ids import PLAIN, Limit, Name, Text, Version
 from mainspring.core.operation import Operation, Request
 from mainspring.registry.contract import TargetStage
 
+Column = Annotated[str, msgspec.Meta(min_length=1, max_length=500, pattern=PLAIN)]
+Names = Annotated[list[Column], msgspec.Meta(max_length=1_000)]
 DeploymentState = Literal["starting", "ready", "failed", "stopping", "stopped"]
+
+
+class Serving(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How a deployment serves: its processes, its log, and how much it takes upon itself."""
+
+    workers: Annotated[int, msgspec.Meta(ge=1, le=64)] = 1
+    """How many processes share the port."""
+    grpc: bool = False
+    """Whether it answers over gRPC too, on a port of its own."""
+    log_sample: Annotated[float, msgspec.Meta(ge=0, le=1)] = 1.0
+    """The share of requests that are recorded, chosen by their ids."""
+    log_redact: Names = []
+    """Inputs and outputs that are not kept."""
+    log_hash: Names = []
+    """Inputs and outputs of which only a keyed hash is kept."""
+    entity_key: Column | None = None
+    """The input that says whom or what a row is about."""
+    queue: Annotated[int, msgspec.Meta(ge=1, le=1_000_000)] = 1_000
+    """How many requests may wait for the model."""
+    predict_seconds: Annotated[float, msgspec.Meta(gt=0, le=86_400)] = 60.0
+    """How long a prediction may take; a process whose call takes longer is replaced."""
 
 
 class Deployment(msgspec.Struct, frozen=True, kw_only=True):
@@ -26,7 +49,9 @@ class Deployment(msgspec.Struct, frozen=True, kw_only=True):
     """The version that should be served."""
     served: int | None
     """The version that is served."""
+    serving: Serving
     url: str | None
+    grpc_url: str | None
     pid: int | None
     log_folder: str | None
     restarts: int
@@ -42,8 +67,11 @@ class Process(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     """Its start time in clock ticks after boot: a pid alone may be somebody else's by now."""
     nonce: str
     port: int
+    grpc_port: int | None = None
     log_folder: str
     """Where it writes its predictions, on the machine it runs on."""
+    replaced: int = 0
+    """How many processes of its group were replaced, as far as that was reported."""
 
 
 class Placement(msgspec.Struct, frozen=True, kw_only=True):
@@ -62,6 +90,8 @@ class StartDeployment(Request, frozen=True, kw_only=True):
     name: Name | None = None
     """The model's name if not given."""
     stage: TargetStage = "production"
+    serving: Serving = Serving()
+    """How it serves; another way than now needs a stop first."""
 
 
 class NameDeployment(Request, frozen=True, kw_only=True):
@@ -91,6 +121,8 @@ class Report(Request, frozen=True, kw_only=True):
     served: Version | None = None
     process: Process | None = None
     restarted: bool = False
+    replaced: Annotated[list[Text], msgspec.Meta(max_length=1_000)] = []
+    """Why processes of its group were replaced since the last report."""
     rollout_failed: bool = False
     """Whether the wanted version could not be loaded; the earlier one keeps serving."""
     message: Text = ""

@@ -7,12 +7,12 @@ from typing import Any
 import msgspec
 
 from mainspring.administration.actor_store import predictors
-from mainspring.core.errors import Blocked, Conflict, NotFound
+from mainspring.core.errors import Blocked, Conflict, Invalid, NotFound
 from mainspring.core.name_patterns import fits
 from mainspring.core.work import Work, performs
 from mainspring.deployment import contract
 from mainspring.deployment.contract import Deployment, Placement
-from mainspring.deployment.store import DeploymentStore, deployment_of, process_of
+from mainspring.deployment.store import DeploymentStore, deployment_of, process_of, serving_of
 from mainspring.registry.store import RegistryStore, checked_standing
 
 
@@ -36,19 +36,40 @@ def start(work: Work, request: contract.StartDeployment) -> Deployment:
     known = store.find(name)
     if known is not None and (known.model, known.stage) != (request.model, request.stage):
         raise Conflict(f"deployment {name!r} serves {known.model} {known.stage}", field="name")
-    values = {"wanted": "running", "version": version.number}
+    check_serving(request.serving)
+    serving = msgspec.to_builtins(request.serving)
+    values = {"wanted": "running", "version": version.number, "serving": serving}
     if known is None:
         fixed = {"name": name, "model": request.model, "stage": request.stage, "restarts": 0}
         more = {"state": "starting", "message": "", "recorded_at": work.now}
         store.add({**fixed, **more, **values})
     elif known.wanted != "running":
         store.update(known.id, {**values, "state": "starting"})
+    elif serving_of(known) != request.serving and request.serving != contract.Serving():
+        raise Conflict(
+            f"deployment {name!r} runs, and serves in another way",
+            field="serving",
+            fix=f"mainspring deploy stop {name}, then start it as wanted",
+        )
     else:
         return deployment_of(known)
     work.announce(
         "deployment.requested", ("deployment", name), request.model, version=version.number
     )
     return deployment_of(store.row(name))
+
+
+def check_serving(serving: contract.Serving) -> None:
+    """Refuse a log that contradicts itself."""
+    twice = {*serving.log_redact} & {*serving.log_hash}
+    if twice:
+        raise Invalid(f"{min(twice)!r} is to be left out and to be hashed", field="serving")
+    if serving.entity_key in serving.log_redact:
+        raise Invalid(
+            f"{serving.entity_key!r} is the entity key and is to be left out",
+            field="serving",
+            fix="hash it instead: equal keys stay equal",
+        )
 
 
 def _refuse_unproven(registry: RegistryStore, version: Any, stage: str) -> None:
@@ -139,6 +160,8 @@ def report(work: Work, request: contract.Report) -> Deployment:
         values["served"] = request.served
     if request.restarted:
         values["restarts"] = row.restarts + 1
+    if request.replaced:
+        values["restarts"] = row.restarts + len(request.replaced)
     store.update(row.id, values)
     for kind, facts in _changes(row, request):
         work.announce(kind, ("deployment", row.name), row.model, **facts)
@@ -149,6 +172,7 @@ def _changes(row: Any, request: contract.Report) -> list[tuple[str, dict[str, An
     told: list[tuple[str, dict[str, Any]]] = []
     if request.restarted:
         told.append(("deployment.restarted", {"message": request.message}))
+    told += [("deployment.restarted", {"message": reason}) for reason in request.replaced]
     if request.served is not None and request.served != row.served:
         told.append(("rollout.finished", {"version": request.served, "replaced": row.served}))
     if request.rollout_failed and request.message != row.message:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import re
-import secrets
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +11,7 @@ from typing import NamedTuple
 
 from mainspring.core.errors import Invalid, NotFound
 from mainspring.core.operation import FileClient
+from mainspring.deployment.place import control_token
 from mainspring.deployment.process import free_port, new_nonce
 from mainspring.engines.source import digest_of
 from mainspring.registry import contract as registry
@@ -83,6 +83,7 @@ def prepare(asked: Standalone, folder: Path, fetch: Fetch) -> Path:
         log = LogSettings(
             folder=str(asked.log_folder.absolute()), policy=asked.policy, compact=True
         )
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     snapshot = Snapshot(
         deployment=models[0].name,
         host=asked.host,
@@ -93,7 +94,7 @@ def prepare(asked: Standalone, folder: Path, fetch: Fetch) -> Path:
         models=models,
         tokens=tokens,
         anonymous=not tokens,
-        control=hashlib.sha256(_control_token(folder).encode()).hexdigest(),
+        control=hashlib.sha256(control_token(folder).encode()).hexdigest(),
         log=log,
         limits=asked.limits,
         is_steered=False,
@@ -151,12 +152,3 @@ def _tokens(path: Path) -> tuple[str, ...]:
             field="token_file",
         )
     return tuple(sorted({hashlib.sha256(token.encode()).hexdigest() for token in tokens}))
-
-
-def _control_token(folder: Path) -> str:
-    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-    path = folder / "control"
-    if not path.exists():
-        path.touch(mode=0o600)
-        path.write_text(secrets.token_hex(32))
-    return path.read_text()

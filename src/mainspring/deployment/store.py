@@ -25,7 +25,7 @@ from mainspring.core.errors import NotFound
 from mainspring.core.matching import fitting
 from mainspring.core.name_patterns import Patterns
 from mainspring.core.text import closest
-from mainspring.deployment.contract import Deployment, Process
+from mainspring.deployment.contract import Deployment, Process, Serving
 
 deployment_table = Table(
     "deployment",
@@ -40,6 +40,7 @@ deployment_table = Table(
     Column("version", Integer, nullable=False),
     Column("served", Integer),
     Column("process", Json),
+    Column("serving", Json, nullable=False, server_default="{}"),
     Column("restarts", Integer, nullable=False),
     Column("message", Text, nullable=False, info=WORDS),
     Column("recorded_at", Moment, nullable=False),
@@ -105,6 +106,11 @@ def process_of(row: Any) -> Process | None:
     return None if row.process is None else msgspec.convert(row.process, Process)
 
 
+def serving_of(row: Any) -> Serving:
+    """How it serves; a deployment from before there was a choice serves as it did."""
+    return msgspec.convert(row.serving or {}, Serving)
+
+
 def deployment_of(row: Any) -> Deployment:
     """The deployment as it is shown."""
     process = process_of(row)
@@ -116,6 +122,8 @@ def deployment_of(row: Any) -> Deployment:
         state=row.state,
         version=row.version,
         served=row.served,
+        serving=serving_of(row),
+        grpc_url=f"127.0.0.1:{process.grpc_port}" if process and process.grpc_port else None,
         url=f"http://127.0.0.1:{process.port}" if process else None,
         pid=process.pid if process else None,
         log_folder=process.log_folder if process else None,

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import logging
-import secrets
 import subprocess
 import time
 from dataclasses import dataclass, field
@@ -18,20 +17,20 @@ from mainspring.core.operation import Client
 from mainspring.deployment import contract
 from mainspring.deployment.contract import DeploymentState, ListDeployments, Placement, Report
 from mainspring.deployment.contract import Process as DataPlane
-from mainspring.deployment.process import (
-    ask,
-    end,
-    free_port,
-    is_alive,
-    is_free,
-    launch,
-    new_nonce,
-    start_time,
+from mainspring.deployment.place import (
+    Place,
+    control_token,
+    limits,
+    log_settings,
+    new_place,
+    place_of,
 )
+from mainspring.deployment.process import ask, end, is_alive, launch, start_time
 from mainspring.registry import contract as registry
 from mainspring.registry.contract import NameVersion
 from mainspring.registry.model import ModelVersion
-from mainspring.serving.snapshot import LogSettings, Snapshot, Source, read_snapshot, write_snapshot
+from mainspring.serving.group import read_state
+from mainspring.serving.snapshot import Snapshot, Source, read_snapshot, write_snapshot
 
 BACKOFF_S = (0.0, 1.0, 2.0, 5.0, 15.0, 30.0)
 STEADY_S = 30.0
@@ -39,8 +38,6 @@ STEADY_S = 30.0
 DRAIN_S = 25.0
 HOPELESS = 3
 """After so many deaths in a row a deployment counts as failed; it is tried on all the same."""
-SEGMENT_ROWS = 5_000
-"""Rows of a journal before it is sealed: what is not sealed yet is parsed row by row."""
 
 log = logging.getLogger("mainspring.supervisor")
 
@@ -126,10 +123,8 @@ class Supervisor:
             watch.process, watch.started_at = adopted, now
             self._report(client, placement, "starting", process=adopted)
             return
-        port = watch.process.port if watch.process else free_port()
-        if not is_free(port):
-            port = free_port()
-        snapshot = self._snapshot(client, workspace, placement, (port, new_nonce()))
+        place = new_place(deployment.serving, watch.process)
+        snapshot = self._snapshot(client, workspace, placement, place)
         write_snapshot(folder / "snapshot.json", snapshot)
         again = deployment.pid is not None and deployment.state != "stopped"
         watch.child = launch(folder / "snapshot.json", folder / "process.log")
@@ -137,7 +132,8 @@ class Supervisor:
             pid=watch.child.pid,
             started=start_time(watch.child.pid) or 0,
             nonce=snapshot.nonce,
-            port=port,
+            port=place.port,
+            grpc_port=place.grpc_port,
             log_folder=str(folder / "log"),
         )
         watch.started_at, watch.ended_at = now, None
@@ -156,7 +152,8 @@ class Supervisor:
         process, deployment = watch.process, placement.deployment
         assert process is not None
         folder = self._folder(workspace, deployment.name)
-        wanted = self._snapshot(client, workspace, placement, (process.port, process.nonce))
+        self._tell_replaced(client, placement, watch, folder)
+        wanted = self._snapshot(client, workspace, placement, place_of(process))
         path = folder / "snapshot.json"
         if deployment.state != "ready" or deployment.served is None:
             self._await_ready(client, placement, watch)
@@ -168,7 +165,7 @@ class Supervisor:
             return
         before = path.read_bytes()
         write_snapshot(path, wanted)
-        token = (folder / "control").read_text()
+        token = control_token(folder)
         status, body = ask(process, "POST", "/control/reload", token, timeout_s=60)
         if status == 200:
             if deployment.served != deployment.version:
@@ -178,6 +175,25 @@ class Supervisor:
             message = f"version {deployment.version} was not loaded: {body.get('error', body)}"
             log.error("%s: %s", deployment.name, message)
             self._report(client, placement, "ready", rollout_failed=True, message=message[:2000])
+
+    def _tell_replaced(
+        self, client: Client, placement: Placement, watch: _Watch, folder: Path
+    ) -> None:
+        """Report what the leader of the group has replaced since the last look."""
+        assert watch.process is not None
+        try:
+            state = read_state(folder / "snapshot.json")
+        except (OSError, msgspec.DecodeError):
+            return
+        if state.nonce != watch.process.nonce:
+            return
+        told = watch.process.replaced
+        fresh = [restart for restart in state.restarts if restart.number >= told]
+        if fresh:
+            watch.process = msgspec.structs.replace(watch.process, replaced=fresh[-1].number + 1)
+            reasons = [f"process {restart.worker}: {restart.reason}" for restart in fresh]
+            state_now = placement.deployment.state
+            self._report(client, placement, state_now, process=watch.process, replaced=reasons)
 
     def _await_ready(self, client: Client, placement: Placement, watch: _Watch) -> None:
         assert watch.process is not None
@@ -214,9 +230,9 @@ class Supervisor:
         client.call(contract.report, Report(**fields))  # type: ignore[arg-type]
 
     def _snapshot(
-        self, client: Client, workspace: str, placement: Placement, place: tuple[int, str]
+        self, client: Client, workspace: str, placement: Placement, place: Place
     ) -> Snapshot:
-        deployment = placement.deployment
+        deployment, serving = placement.deployment, placement.deployment.serving
         watch = self._watches[workspace, deployment.name]
         version = watch.versions.get(deployment.version)
         if version is None:
@@ -228,8 +244,10 @@ class Supervisor:
         return Snapshot(
             deployment=deployment.name,
             host="127.0.0.1",
-            port=place[0],
-            nonce=place[1],
+            port=place.port,
+            grpc_port=place.grpc_port,
+            workers=serving.workers,
+            nonce=place.nonce,
             models=(
                 Source(
                     name=deployment.model,
@@ -239,8 +257,9 @@ class Supervisor:
                 ),
             ),
             tokens=tuple(placement.tokens),
-            control=hashlib.sha256(_control_token(folder).encode()).hexdigest(),
-            log=LogSettings(folder=str(folder / "log"), segment_rows=SEGMENT_ROWS),
+            control=hashlib.sha256(control_token(folder).encode()).hexdigest(),
+            log=log_settings(serving, folder),
+            limits=limits(serving),
         )
 
     def _unpacked(self, version: ModelVersion) -> Path:
@@ -283,11 +302,3 @@ def _tail(log_file: Path) -> str:
     """The last words of a process that does not come up."""
     text = log_file.read_text(errors="replace") if log_file.exists() else ""
     return text[-1500:].replace("\x00", "").strip() or "it ended without a word"
-
-
-def _control_token(folder: Path) -> str:
-    path = folder / "control"
-    if not path.exists():
-        path.touch(mode=0o600)
-        path.write_text(secrets.token_hex(32))
-    return path.read_text()

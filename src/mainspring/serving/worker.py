@@ -70,7 +70,6 @@ class Worker:
     """One process: its models, its part of the prediction log, its counters."""
 
     def __init__(self, path: Path, run: Path, number: int) -> None:
-        self._number = number
         self._snapshot: Snapshot = read_snapshot(path)
         siblings = Siblings(run, number, self._snapshot.workers)
         fleet = load_fleet(self._snapshot)
