@@ -67,6 +67,9 @@ def _inside(kind: Any) -> list[object]:
     for part in _parts(kind):
         if isinstance(part, type) and issubclass(part, msgspec.Struct):
             found += [[_fields(part)], _fields(part)]
+            # Some types want one of several fields, none of which is required alone.
+            optional = [item for item in msgspec.structs.fields(part) if not item.required]
+            found += [[{**_fields(part), one.encode_name: _value(one.type)}] for one in optional]
     words = [[value] for part in _parts(kind) for value in get_args(part) if isinstance(value, str)]
     return [*found, ["x"], ["log"], *words]
 

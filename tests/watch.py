@@ -15,6 +15,7 @@ from mainspring.monitoring.contract import (
     ListAlerts,
     Monitor,
     RecordWindow,
+    ReviseWindow,
     Step,
     Window,
     WriteRunbook,
@@ -64,6 +65,18 @@ def window(clients: Clients, day: int, auc: float | None, version: int = 1) -> W
         measurements={"performance": found},
     )
     return clients.service.call(contract.record_window, request)
+
+
+def revised(clients: Clients, day: int, labels: int) -> Window:
+    """Measure a day again, with labels that came by the end of that year."""
+    request = ReviseWindow(
+        deployment=MODEL,
+        starts_at=FIRST_DAY + day * DAY,
+        labels=labels,
+        labels_known_at=dt.datetime(2013, 12, 31, tzinfo=UTC),
+        performance_of_day={"labelled": labels},
+    )
+    return clients.service.call(contract.revise_window, request)
 
 
 def alerts(clients: Clients, **filters: Any) -> list[Alert]:

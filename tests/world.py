@@ -28,7 +28,9 @@ from mainspring.governance import contract as governance
 from mainspring.incidents import contract as incidents
 from mainspring.incidents.contract import CloseIncident, NoteIncident, OpenIncident
 from mainspring.monitoring import contract as monitoring
-from mainspring.monitoring.contract import CloseWindows, Label, NameAlert, RecordLabels
+from mainspring.monitoring import label_contract
+from mainspring.monitoring.contract import CloseWindows, NameAlert
+from mainspring.monitoring.label_contract import Label, RecordLabels, SetLabelRule
 from mainspring.registry import contract as registry
 from mainspring.registry.contract import (
     DescribeModel,
@@ -113,7 +115,7 @@ def built(clients: Clients, clock: Clock) -> World:
     group_deeds.prepared(clients.admin)
     account_deeds.prepared(clients.admin)
     label = Label(request_id="a", value=1.0, event_time=watch.FIRST_DAY)
-    developer.call(monitoring.record_labels, RecordLabels(deployment=MODEL, labels=[label]))
+    developer.call(label_contract.record_labels, RecordLabels(deployment=MODEL, labels=[label]))
     developer.call(registry.propose_policy, ProposePolicy(name=POLICY, model=MODEL))
     policy = SetPolicy(model=MODEL, level=1, recipe="shop:train")
     developer.call(retraining.set_policy, policy)
@@ -324,6 +326,11 @@ DRIVE: dict[str, Callable[[World], object]] = {
     "monitor.schedule": _scheduled,
     "monitor.unschedule": _unscheduled,
     "monitor.run-due": _ran_what_is_due,
+    "labels.set-rule": _call(
+        "developer", label_contract.set_label_rule,
+        lambda _: SetLabelRule(deployment=MODEL, horizon_hours=48),
+    ),
+    "monitor.revise-window": lambda world: watch.revised(world.clients, 0, labels=101),
     "monitor.record-window": lambda world: watch.window(world.clients, 7, 0.8),
     "alerts.ack": _call(
         "developer", monitoring.acknowledge, lambda world: NameAlert(alert=world.alert)

@@ -34,6 +34,8 @@ NAMES_NOTHING = {
     "events.verify": "tells a count",
     "labels.count": "tells a count",
     "labels.columns": "as labels.list",
+    "labels.coverage": "tells counts",
+    "labels.rule": "tells numbers",
     "labels.list": "labels carry the ids of their requests, which their senders choose",
     "aliases.list": "tells names",
     "fields.list": "tells names",

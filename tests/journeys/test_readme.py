@@ -14,7 +14,8 @@ from mainspring.deployment import contract as deployments
 from mainspring.deployment.contract import NameDeployment
 from mainspring.interfaces.sdk.client import Client
 from mainspring.monitoring import contract as monitoring
-from mainspring.monitoring.contract import CountLabels, ListOfDeployment
+from mainspring.monitoring.contract import ListOfDeployment
+from mainspring.monitoring.label_contract import CountLabels, count_labels
 from mainspring.monitoring.prediction_log import count_predictions
 from mainspring.registry import contract as registry
 from mainspring.registry.contract import ListPromotions, Promotion
@@ -93,7 +94,7 @@ def test_the_readme_closes_the_loop(server: Server, tmp_path: Path) -> None:
     assert promotion_of(client, 1).approvals[0].person == "ada"
     assert place.log_folder is not None
     assert count_predictions(Path(place.log_folder), None, None) == ROWS
-    assert client.call(monitoring.count_labels, CountLabels(deployment="late")).count == ROWS
+    assert client.call(count_labels, CountLabels(deployment="late")).count == ROWS
     assert client.call(monitoring.list_monitors, ListOfDeployment(deployment="late"))
     policy = client.call(retraining.show_policy, NameModel(model="late"))
     assert (policy.level, policy.recipe) == (2, "recipe:train")

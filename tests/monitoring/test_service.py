@@ -1,8 +1,6 @@
-"""Monitors, windows, labels and alerts, on both databases and both clients."""
+"""Monitors, windows and alerts, on both databases and both clients."""
 
 from __future__ import annotations
-
-import datetime as dt
 
 import pytest
 
@@ -11,15 +9,10 @@ from mainspring.core.operation import Request
 from mainspring.monitoring import contract, reactions
 from mainspring.monitoring.contract import (
     CloseWindows,
-    CountLabels,
-    Label,
     ListOfDeployment,
     NameAlert,
     NameRunbook,
-    ReadLabels,
-    RecordLabels,
     Step,
-    StoredLabel,
     WriteRunbook,
 )
 from tests import story, watch
@@ -36,21 +29,6 @@ def deployed(clients: Clients) -> None:
 
 def states(clients: Clients) -> list[str]:
     return [alert.state for alert in watch.alerts(clients)]
-
-
-def label(request_id: str, value: float = 1.0, minute: int = 0) -> Label:
-    when = FIRST_DAY + dt.timedelta(minutes=minute)
-    return Label(request_id=request_id, value=value, event_time=when)
-
-
-def record(clients: Clients, *labels: Label) -> int:
-    request = RecordLabels(deployment=MODEL, labels=list(labels))
-    return clients.developer.call(contract.record_labels, request).count
-
-
-def labels(clients: Clients, **filters: object) -> list[StoredLabel]:
-    request = ReadLabels(deployment=MODEL, **filters)  # type: ignore[arg-type]
-    return clients.viewer.call(contract.read_labels, request).items
 
 
 def test_a_monitor_keeps_what_was_declared(clients: Clients, deployed: None) -> None:
@@ -258,46 +236,6 @@ def test_after_the_last_step_nothing_follows(clients: Clients, clock: Clock) -> 
     clock.advance(days=9)
 
     assert escalate(clients) == 0
-
-
-def test_labels_sent_again_add_nothing(clients: Clients, deployed: None) -> None:
-    assert record(clients, label("a"), label("b")) == 2
-    assert record(clients, label("a"), label("b"), label("c")) == 1
-    assert record(clients, label("c")) == 0
-
-    found = clients.viewer.call(contract.count_labels, CountLabels(deployment=MODEL))
-    assert found.count == 3
-
-
-def test_the_first_label_of_a_prediction_stays(clients: Clients, deployed: None) -> None:
-    record(clients, label("a", 1.0))
-    record(clients, label("a", 0.0))
-
-    assert [one.value for one in labels(clients)] == [1.0]
-
-
-def test_a_label_twice_in_one_batch_counts_once(clients: Clients, deployed: None) -> None:
-    assert record(clients, label("a"), label("a")) == 1
-
-
-def test_labels_are_read_by_when_they_became_known(clients: Clients, deployed: None) -> None:
-    record(clients, *(label(str(minute), minute=minute) for minute in range(5)))
-
-    since, until = (FIRST_DAY + dt.timedelta(minutes=minute) for minute in (1, 3))
-    found = labels(clients, known_from=since, known_until=until)
-
-    assert [one.request_id for one in found] == ["1", "2"]
-
-
-def test_pages_of_labels_tell_all_of_them_once(clients: Clients, deployed: None) -> None:
-    record(clients, *(label(str(minute), minute=minute) for minute in range(5)))
-
-    request = ReadLabels(deployment=MODEL, limit=3)
-    page = clients.viewer.call(contract.read_labels, request)
-    assert page.next is not None
-    rest = labels(clients, limit=3, after=int(page.next))
-
-    assert [one.request_id for one in [*page.items, *rest]] == list("01234")
 
 
 def test_a_rewritten_runbook_is_shown(clients: Clients) -> None:

@@ -114,6 +114,8 @@ KINDS = {
     "monitor.unscheduled": "they are not any more",
     "windows.due": "days that have ended should be measured",
     "window.closed": "a day was measured",
+    "window.revised": "a day's own performance was measured again with labels that came later",
+    "label_rule.set": "how labels find their predictions was set",
     "alert.raised": "a monitor crossed its threshold",
     "alert.continued": "an alert goes on, a week of the data's time after it was last told of",
     "alert.escalated": "a step of an alert's escalation was taken",

@@ -19,8 +19,9 @@ from mainspring.deployment import contract as deployments
 from mainspring.deployment.contract import NameDeployment
 from mainspring.engines.engine import load_model
 from mainspring.monitoring import contract as monitoring
-from mainspring.monitoring.contract import Alert, CountLabels, ListAlerts, ListOfDeployment, Window
-from mainspring.monitoring.labelled import labels_between
+from mainspring.monitoring.contract import Alert, ListAlerts, ListOfDeployment, Window
+from mainspring.monitoring.label_contract import CountLabels, ReadLabels, count_labels
+from mainspring.monitoring.labelled import labels_known
 from mainspring.monitoring.prediction_log import read_predictions
 from mainspring.registry import contract as registry
 from mainspring.registry.contract import ListVersions, NameVersion
@@ -30,7 +31,6 @@ from mainspring.retraining.contract import ListRetrainings, Retraining
 from mainspring.tracking.files import fetched_folder
 from mainspring.validation.statistics import auc
 
-FOREVER = (dt.datetime(2000, 1, 1, tzinfo=dt.UTC), dt.datetime(2100, 1, 1, tzinfo=dt.UTC))
 PAGE = 1000
 
 
@@ -79,7 +79,9 @@ class _Scored:
     def __init__(self, setting: Setting, flights: Flights, log: Path) -> None:
         client = setting.author.files
         rows = read_predictions(log, None, None)
-        self.truth_of = labels_between(client, MODEL, *FOREVER)
+        labels = labels_known(client, ReadLabels(deployment=MODEL)).labels
+        pairs = (labels[name].to_pylist() for name in ("request_id", "value"))
+        self.truth_of = dict(zip(*pairs, strict=True))
         ids = rows["request_id"].to_pylist()
         self.ids = set(ids)
         self.truth = np.array([self.truth_of.get(one, np.nan) for one in ids])
@@ -123,7 +125,7 @@ def report(
     facts = _Facts(alerts, windows, again)
     versions = author.call(registry.list_versions, ListVersions(model=MODEL, limit=PAGE))
     production = next(one.version for one in versions if one.stage == "production")
-    labels = author.call(monitoring.count_labels, CountLabels(deployment=MODEL)).count
+    labels = author.call(count_labels, CountLabels(deployment=MODEL)).count
     lost = len(wanted - scored.ids) + len(wanted - scored.truth_of.keys())
     doubled = max(0, len(scored.truth) - len(scored.ids)) + max(0, labels - len(wanted))
     return Report(

@@ -17,8 +17,7 @@ from mainspring.demo.setting import moment
 from mainspring.demo.stage import Stage
 from mainspring.interfaces.sdk.client import Client
 from mainspring.interfaces.sdk.endpoint import Endpoint
-from mainspring.monitoring import contract as monitoring
-from mainspring.monitoring.contract import Label, RecordLabels
+from mainspring.monitoring.label_contract import Label, RecordLabels, record_labels
 
 HOUR_MICROS = 3_600_000_000
 BEAT_MICROS = 4 * HOUR_MICROS
@@ -77,7 +76,7 @@ class Traffic:
                 for place in places
             ]
             request = RecordLabels(deployment=endpoint.name, labels=labels)
-            self._patiently(lambda request=request: author.call(monitoring.record_labels, request))
+            self._patiently(lambda request=request: author.call(record_labels, request))
             self._labelled += len(labels)
             self.tally.labels += len(labels)
 

@@ -59,7 +59,10 @@ def read(rule: Rule, measurements: Mapping[str, Any]) -> Reading:
     value, low, high = (float(found[name]) for name in ("value", "low", "high"))
     better = rule.metric in HIGHER_IS_BETTER
     breached = high < rule.threshold if better else low > rule.threshold
-    return Reading(value, breached, f"{rule.metric} {value:.4g} [{low:.4g}, {high:.4g}]")
+    reason = f"{rule.metric} {value:.4g} [{low:.4g}, {high:.4g}]"
+    share = (part.get("coverage") or {}).get("share")
+    covered = "" if share is None else f" of the {share:.1%} that have a label"
+    return Reading(value, breached, reason + covered)
 
 
 def fires(rule: Rule, breaches: Sequence[bool]) -> bool:

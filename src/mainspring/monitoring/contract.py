@@ -1,4 +1,4 @@
-"""What may be asked about monitors, windows, labels, alerts and runbooks."""
+"""What may be asked about monitors, windows, alerts and runbooks."""
 
 from __future__ import annotations
 
@@ -7,24 +7,14 @@ from typing import Annotated, Any
 
 import msgspec
 
-from mainspring.core.ids import PLAIN, Id, Limit, Name, Place, Time, Version
-from mainspring.core.operation import Done, Operation, Page, Request
+from mainspring.core.ids import PLAIN, Id, Limit, Name, Time, Version
+from mainspring.core.operation import Done, Operation, Request
 from mainspring.monitoring.alert import Action, AlertState, MonitorKind, Severity
 
-RequestId = Annotated[str, msgspec.Meta(min_length=1, max_length=200, pattern=PLAIN)]
 Finite = Annotated[float, msgspec.Meta(ge=-1e300, le=1e300)]
 Count = Annotated[int, msgspec.Meta(ge=0, le=2_000_000_000)]
 Windows = Annotated[int, msgspec.Meta(ge=1, le=100)]
 Plug = Annotated[str, msgspec.Meta(min_length=1, max_length=100, pattern=r"^[\w-]+$(?!\n)")]
-
-
-class Label(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What turned out to be true of one prediction."""
-
-    request_id: RequestId
-    value: Finite
-    event_time: Time
-    """When it became known, by the data's clock."""
 
 
 class Step(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -62,6 +52,9 @@ class Window(msgspec.Struct, frozen=True, kw_only=True):
     """The version that served most of it."""
     rows: int
     labels: int
+    """How many of the rows have a label, as known at `labels_known_at`."""
+    labels_known_at: dt.datetime | None
+    """By the server's clock; it moves on when labels that came later are counted too."""
     measurements: dict[str, Any]
     recorded_at: dt.datetime
 
@@ -100,23 +93,6 @@ class Runbook(msgspec.Struct, frozen=True, kw_only=True):
     text: str
     written_by: str
     recorded_at: dt.datetime
-
-
-class StoredLabel(msgspec.Struct, frozen=True, kw_only=True):
-    """A label as it is kept."""
-
-    request_id: str
-    value: float
-    event_time: dt.datetime
-    recorded_at: dt.datetime
-
-
-class LabelColumns(msgspec.Struct, frozen=True, kw_only=True):
-    """Many labels at once, column by column."""
-
-    request_ids: list[str]
-    values: list[float]
-    next: int | None
 
 
 class WriteRunbook(Request, frozen=True, kw_only=True):
@@ -159,29 +135,6 @@ class ListOfDeployment(Request, frozen=True, kw_only=True):
 
     deployment: Name | None = None
     limit: Limit = 100
-
-
-class RecordLabels(Request, frozen=True, kw_only=True):
-    """Labels for predictions; the first label of a request id stays."""
-
-    deployment: Name
-    labels: Annotated[list[Label], msgspec.Meta(min_length=1, max_length=10_000)]
-
-
-class ReadLabels(Request, frozen=True, kw_only=True):
-    """Labels of predictions, in the order in which they became known."""
-
-    deployment: Name
-    known_from: Time | None = None
-    known_until: Time | None = None
-    after: Place = 0
-    limit: Annotated[int, msgspec.Meta(ge=1, le=20_000)] = 10_000
-
-
-class CountLabels(Request, frozen=True, kw_only=True):
-    """How many labels there are."""
-
-    deployment: Name
 
 
 class CloseWindows(Request, frozen=True, kw_only=True):
@@ -233,8 +186,19 @@ class RecordWindow(Request, frozen=True, kw_only=True):
     version: Version
     rows: Count
     labels: Count
+    labels_known_at: Time | None = None
     measurements: dict[str, dict[str, Any]]
     """For each kind of monitor, its metrics; one of performance has `value`, `low` and `high`."""
+
+
+class ReviseWindow(Request, frozen=True, kw_only=True):
+    """The day's own performance, measured again with labels that came later."""
+
+    deployment: Name
+    starts_at: Time
+    labels: Count
+    labels_known_at: Time
+    performance_of_day: dict[str, Any]
 
 
 class NameAlert(Request, frozen=True, kw_only=True):
@@ -271,22 +235,6 @@ list_monitors = Operation(
     "monitor.list", "GET", "/monitors", ListOfDeployment, list[Monitor],
     allow="read", summary="List the monitors.",
 )  # fmt: skip
-record_labels = Operation(
-    "labels.record", "POST", "/deployments/{deployment}/labels", RecordLabels, Done,
-    allow="log", summary="Record what turned out to be true, by request id.", repeatable=True,
-)  # fmt: skip
-read_labels = Operation(
-    "labels.list", "GET", "/deployments/{deployment}/labels", ReadLabels, Page[StoredLabel],
-    allow="read", summary="Read labels in the order in which they became known.",
-)  # fmt: skip
-read_label_columns = Operation(
-    "labels.columns", "GET", "/deployments/{deployment}/labels/columns", ReadLabels, LabelColumns,
-    allow="read", summary="Read many labels at once, column by column.",
-)  # fmt: skip
-count_labels = Operation(
-    "labels.count", "GET", "/deployments/{deployment}/labels/count", CountLabels, Done,
-    allow="read", summary="Count the labels of a deployment.",
-)  # fmt: skip
 close_windows = Operation(
     "monitor.run", "POST", "/deployments/{deployment}/windows/due", CloseWindows, Done,
     allow="monitor", summary="Measure the days that have ended and read the monitors.",
@@ -312,6 +260,12 @@ run_schedules = Operation(
 record_window = Operation(
     "monitor.record-window", "POST", "/deployments/{deployment}/windows", RecordWindow, Window,
     allow="operate", summary="Record one window's measurements and read the monitors.",
+    repeatable=True,
+)  # fmt: skip
+revise_window = Operation(
+    "monitor.revise-window", "POST", "/deployments/{deployment}/windows/revisions", ReviseWindow,
+    Window,
+    allow="operate", summary="Record a window's own performance again, with later labels.",
     repeatable=True,
 )  # fmt: skip
 list_windows = Operation(

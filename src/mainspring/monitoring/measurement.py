@@ -19,10 +19,12 @@ from mainspring.deployment.contract import Deployment, NameDeployment
 from mainspring.monitoring import contract
 from mainspring.monitoring.contract import ListOfDeployment, RecordWindow
 from mainspring.monitoring.drift import column_drift, summary
-from mainspring.monitoring.labelled import labels_between
-from mainspring.monitoring.performance import realised
+from mainspring.monitoring.judgement import Judge
+from mainspring.monitoring.label_contract import ReadLabels
+from mainspring.monitoring.labelled import labels_known
 from mainspring.monitoring.prediction_log import read_predictions
 from mainspring.monitoring.reference import SCORE, Reference, reference_of
+from mainspring.monitoring.revision import revise_windows
 from mainspring.serving.compaction import seal_journals
 
 DAY = dt.timedelta(days=1)
@@ -37,6 +39,13 @@ class _Due:
     last: dt.datetime
     day_starts_at: dt.timedelta
     performance_days: int
+    asked_at: dt.datetime
+    """By the server's clock: labels count as they were known then, also if this is done again."""
+
+    @property
+    def day_starts_at_micros(self) -> int:
+        """How late a day starts, in microseconds."""
+        return self.day_starts_at // MICROSECOND
 
 
 def measure_windows(client: FileClient, event: Event) -> None:
@@ -52,7 +61,9 @@ def measure_windows(client: FileClient, event: Event) -> None:
         last=until - dt.timedelta(hours=event.facts["label_delay_hours"]),
         day_starts_at=dt.timedelta(hours=event.facts["day_starts_at_hour"]),
         performance_days=event.facts["performance_days"],
+        asked_at=event.recorded_at,
     )
+    revise_windows(client, deployment, due.asked_at, due.until, due.day_starts_at_micros)
     for day in _open_days(client, deployment, log, due):
         rows = read_predictions(log, day, day + DAY)
         _measure(client, deployment, rows, (day, due))
@@ -66,7 +77,7 @@ def _open_days(
     measured = client.call(contract.list_windows, request)
     since = measured[0].ends_at if measured else None
     times = read_predictions(log, since, due.last, ["event_time"])["event_time"]
-    micros = times.cast(pa.int64()).to_numpy() - due.day_starts_at // MICROSECOND
+    micros = times.cast(pa.int64()).to_numpy() - due.day_starts_at_micros
     starts = np.unique(micros // DAY_MICROS) * DAY_MICROS
     days = [from_micros(int(start)) + due.day_starts_at for start in starts]
     return [day for day in days if day + DAY <= due.last]
@@ -80,18 +91,22 @@ def _measure(
 ) -> None:
     day, due = place
     number = int(Counter(rows["version"].to_pylist()).most_common(1)[0][0])
-    micros = due.day_starts_at // dt.timedelta(microseconds=1)
-    reference = reference_of(client, deployment.model, number, micros)
+    reference = reference_of(client, deployment.model, number, due.day_starts_at_micros)
     since = day - (due.performance_days - 1) * DAY
-    labels = labels_between(client, deployment.name, since, due.until)
-    truth, score = _scored(rows, reference, labels)
+    wanted = ReadLabels(
+        deployment=deployment.name,
+        known_from=since,
+        known_until=due.until,
+        as_known_at=due.asked_at,
+    )
+    assert deployment.log_folder is not None
+    judge = Judge(Path(deployment.log_folder), labels_known(client, wanted), due.until)
+    of_day = judge.all(reference, (day, day + DAY))
     measurements = {
         "data_drift": _data_drift(reference, rows),
-        "prediction_drift": _prediction_drift(reference, score),
-        "performance_of_day": _performance(reference, truth, score),
-        "performance": _performance(
-            reference, *_trailing(deployment, reference, labels, (since, day + DAY))
-        ),
+        "prediction_drift": _prediction_drift(reference, rows),
+        "performance_of_day": of_day,
+        "performance": judge.own(reference, (since, day + DAY)),
     }
     request = RecordWindow(
         deployment=deployment.name,
@@ -99,31 +114,11 @@ def _measure(
         ends_at=day + DAY,
         version=number,
         rows=rows.num_rows,
-        labels=int(np.isfinite(truth).sum()),
+        labels=of_day["labelled"],
+        labels_known_at=due.asked_at,
         measurements=measurements,
     )
     client.call(contract.record_window, request)
-
-
-def _scored(
-    rows: pa.Table, reference: Reference, labels: dict[str, float]
-) -> tuple[np.ndarray, np.ndarray]:
-    truth = np.array([labels.get(one, np.nan) for one in rows["request_id"].to_pylist()])
-    return truth, rows[f"output.{reference.output}"].to_numpy()
-
-
-def _trailing(
-    deployment: Deployment,
-    reference: Reference,
-    labels: dict[str, float],
-    span: tuple[dt.datetime, dt.datetime],
-) -> tuple[np.ndarray, np.ndarray]:
-    """Truth and score of the last days, of what this version itself predicted."""
-    assert deployment.log_folder is not None
-    columns = ["request_id", "version", f"output.{reference.output}"]
-    rows = read_predictions(Path(deployment.log_folder), *span, columns)
-    mine = pa.compute.equal(rows["version"], str(reference.version.version))
-    return _scored(rows.filter(mine), reference, labels)
 
 
 def _data_drift(reference: Reference, rows: pa.Table) -> dict[str, Any]:
@@ -135,28 +130,7 @@ def _data_drift(reference: Reference, rows: pa.Table) -> dict[str, Any]:
     return {**found, "drifted": names, "drifted_columns": len(names), "details": details}
 
 
-def _prediction_drift(reference: Reference, score: np.ndarray) -> dict[str, Any]:
+def _prediction_drift(reference: Reference, rows: pa.Table) -> dict[str, Any]:
+    score = rows[f"output.{reference.output}"].to_numpy()
     drift = column_drift(reference.scores, {SCORE: score})[0]
     return {"psi": drift.psi, "limit": drift.limit, "score": drift.psi / drift.limit}
-
-
-def _performance(reference: Reference, truth: np.ndarray, score: np.ndarray) -> dict[str, Any]:
-    binary = reference.version.task == "binary"
-    found = realised(truth, score, "binary" if binary else "regression")
-    said: dict[str, Any] = {
-        "predictions": found.predictions,
-        "labelled": found.labelled,
-        "label_mean": found.label_mean,
-        "score_mean": found.score_mean,
-        "reason": found.lack,
-    }
-    for name, estimate in found.estimates.items():
-        said[name] = {"value": estimate.value, "low": estimate.low, "high": estimate.high}
-    if reference.holdout_auc is not None and "auc" in said:
-        auc, expected = said["auc"], reference.holdout_auc
-        said["auc_drop"] = {
-            "value": expected - auc["value"],
-            "low": expected - auc["high"],
-            "high": expected - auc["low"],
-        }
-    return said

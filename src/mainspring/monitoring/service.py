@@ -1,4 +1,4 @@
-"""Labels come in, windows are closed, monitors are read."""
+"""Windows are closed and revised, monitors are read."""
 
 from __future__ import annotations
 
@@ -8,17 +8,17 @@ from typing import Any
 
 import msgspec
 
-from mainspring.core.errors import Conflict, Invalid
+from mainspring.core.errors import Conflict, Invalid, NotFound
 from mainspring.core.event import Announcement
 from mainspring.core.ids import derived_id
-from mainspring.core.operation import Done, Page
+from mainspring.core.operation import Done
 from mainspring.core.plugins import installed
 from mainspring.core.text import closest
 from mainspring.core.work import Work, performs
 from mainspring.deployment.store import DeploymentStore
 from mainspring.monitoring import contract
 from mainspring.monitoring.alert import METRICS, Reading, Rule, calms, fires, read
-from mainspring.monitoring.contract import LabelColumns, Monitor, Runbook, StoredLabel, Window
+from mainspring.monitoring.contract import Monitor, Runbook, Window
 from mainspring.monitoring.store import (
     MonitoringStore,
     missing_runbook,
@@ -143,38 +143,6 @@ def list_monitors(work: Work, request: contract.ListOfDeployment) -> list[Monito
     return [monitor_of(row) for row in _store(work).monitor_rows(request.deployment, request.limit)]
 
 
-@performs(contract.record_labels)
-def record_labels(work: Work, request: contract.RecordLabels) -> Done:
-    """Keep the labels that are new."""
-    deployment = _deployment(work, request.deployment)
-    return Done(count=_store(work).add_labels(deployment.id, request.labels, work.now))
-
-
-@performs(contract.read_labels)
-def read_labels(work: Work, request: contract.ReadLabels) -> Page[StoredLabel]:
-    """A page of labels."""
-    found = _store(work).labels(_deployment(work, request.deployment).id, request)
-    more = len(found) == request.limit
-    return Page(items=[label for _, label in found], next=str(found[-1][0]) if more else None)
-
-
-@performs(contract.read_label_columns)
-def read_label_columns(work: Work, request: contract.ReadLabels) -> LabelColumns:
-    """A page of labels as columns."""
-    found = _store(work).label_columns(_deployment(work, request.deployment).id, request)
-    return LabelColumns(
-        request_ids=[row.request_id for row in found],
-        values=[row.value for row in found],
-        next=found[-1].id if len(found) == request.limit else None,
-    )
-
-
-@performs(contract.count_labels)
-def count_labels(work: Work, request: contract.CountLabels) -> Done:
-    """How many."""
-    return Done(count=_store(work).count_labels(_deployment(work, request.deployment).id))
-
-
 @performs(contract.close_windows)
 def close_windows(work: Work, request: contract.CloseWindows) -> Done:
     """Let a worker measure what has ended; it knows from the log which days there are."""
@@ -222,6 +190,44 @@ def record_window(work: Work, request: contract.RecordWindow) -> Window:
         _read_monitor(work, monitor, key, request)
     found = store.find_window(deployment.id, request.starts_at)
     return window_of(found, deployment.name)
+
+
+@performs(contract.revise_window)
+def revise_window(work: Work, request: contract.ReviseWindow) -> Window:
+    """Replace the day's own performance; what monitors read of the window stays as they read it."""
+    store = _store(work)
+    deployment = _deployment(work, request.deployment)
+    known = store.find_window(deployment.id, request.starts_at)
+    if known is None:
+        raise NotFound(
+            f"deployment {deployment.name!r} has no window that starts at {request.starts_at}",
+            field="starts_at",
+            fix=f"mainspring monitor windows --deployment {deployment.name}",
+        )
+    if known.labels_known_at is not None and known.labels_known_at >= request.labels_known_at:
+        return window_of(known, deployment.name)
+    store.revise_window(
+        known.id,
+        {
+            "labels": request.labels,
+            "labels_known_at": request.labels_known_at,
+            "measurements": {
+                **known.measurements,
+                "performance_of_day": request.performance_of_day,
+            },
+        },
+    )
+    work.announce_fully(
+        Announcement(
+            kind="window.revised",
+            subject_kind="deployment",
+            subject=deployment.name,
+            model=deployment.model,
+            facts={"rows": known.rows, "labels_before": known.labels, "labels": request.labels},
+            event_time=known.ends_at,
+        )
+    )
+    return window_of(store.find_window(deployment.id, request.starts_at), deployment.name)
 
 
 def _read_monitor(work: Work, monitor: Any, window: int, request: contract.RecordWindow) -> None:

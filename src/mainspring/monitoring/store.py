@@ -1,4 +1,4 @@
-"""The rows of monitors, windows, labels, alerts and runbooks."""
+"""The rows of monitors, windows, alerts and runbooks."""
 
 from __future__ import annotations
 
@@ -7,25 +7,20 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import msgspec
-from sqlalchemy import Connection, Row, func, insert, select, update
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy import Connection, Row, insert, select, update
 
 from mainspring.core.errors import NotFound
 from mainspring.core.text import closest
 from mainspring.deployment.store import deployment_table
 from mainspring.monitoring.contract import (
     Alert,
-    Label,
     Monitor,
-    ReadLabels,
     Runbook,
     Step,
-    StoredLabel,
     Window,
 )
 from mainspring.monitoring.tables import (
     alert_table,
-    label_table,
     monitor_table,
     reading_table,
     runbook_table,
@@ -88,50 +83,6 @@ class MonitoringStore:
             query = query.where(deployment_table.c.name == deployment)
         return list(self._connection.execute(query))
 
-    def add_labels(self, deployment: int, labels: Sequence[Label], now: dt.datetime) -> int:
-        """Labels that are not known yet; answers how many were new."""
-        dialect = postgresql if self._connection.dialect.name == "postgresql" else sqlite
-        insertion = dialect.insert(label_table).on_conflict_do_nothing()
-        statement = insertion.returning(label_table.c.id)
-        rows = [
-            {
-                "deployment_id": deployment,
-                "request_id": label.request_id,
-                "value": label.value,
-                "event_time": label.event_time,
-                "recorded_at": now,
-            }
-            for label in labels
-        ]
-        return len(self._connection.execute(statement, rows).all())
-
-    def count_labels(self, deployment: int) -> int:
-        """How many labels a deployment has."""
-        query = select(func.count()).where(label_table.c.deployment_id == deployment)
-        return int(self._connection.execute(query).scalar_one())
-
-    def labels(self, deployment: int, request: ReadLabels) -> list[tuple[int, StoredLabel]]:
-        """Labels with their keys, in the order of the keys."""
-        query = _between(select(label_table), deployment, request)
-        return [
-            (
-                row.id,
-                StoredLabel(
-                    request_id=row.request_id,
-                    value=row.value,
-                    event_time=row.event_time,
-                    recorded_at=row.recorded_at,
-                ),
-            )
-            for row in self._connection.execute(query)
-        ]
-
-    def label_columns(self, deployment: int, request: ReadLabels) -> list[Row[Any]]:
-        """Keys, request ids and values, in the order of the keys."""
-        table = label_table
-        query = _between(select(table.c.id, table.c.request_id, table.c.value), deployment, request)
-        return list(self._connection.execute(query).all())
-
     def find_window(self, deployment: int, starts_at: dt.datetime) -> Row[Any] | None:
         """The window that starts then."""
         return self._connection.execute(
@@ -145,6 +96,12 @@ class MonitoringStore:
         key = self._connection.execute(insert(window_table).values(**values)).inserted_primary_key
         assert key is not None
         return int(key[0])
+
+    def revise_window(self, key: int, values: Mapping[str, Any]) -> None:
+        """What labels that came later say of a window."""
+        self._connection.execute(
+            update(window_table).where(window_table.c.id == key).values(**values)
+        )
 
     def windows(self, deployment: str | None, limit: int) -> list[Window]:
         """Windows, newest first."""
@@ -244,16 +201,6 @@ class MonitoringStore:
         if not rows:
             raise NotFound(f"no alert {public_id!r} in this workspace", field="alert")
         return rows[0]
-
-
-def _between(query: Any, deployment: int, request: ReadLabels) -> Any:
-    table = label_table
-    query = query.where(table.c.deployment_id == deployment, table.c.id > request.after)
-    if request.known_from is not None:
-        query = query.where(table.c.event_time >= request.known_from)
-    if request.known_until is not None:
-        query = query.where(table.c.event_time < request.known_until)
-    return query.order_by(table.c.id).limit(request.limit)
 
 
 def runbook_of(row: Any) -> Runbook:

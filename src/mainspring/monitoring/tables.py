@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from sqlalchemy import (
     Boolean,
     Column,
@@ -12,9 +14,17 @@ from sqlalchemy import (
     Table,
     Text,
     UniqueConstraint,
+    text,
 )
 
 from mainspring.core.database import NAME, Json, Key, Moment, metadata
+
+
+def _where(column: str) -> dict[str, Any]:
+    """Leave the rows without it out of an index."""
+    condition = text(f"{column} is not null")
+    return {"sqlite_where": condition, "postgresql_where": condition}
+
 
 runbook_table = Table(
     "runbook",
@@ -52,12 +62,25 @@ label_table = Table(
     metadata,
     Column("id", Key, primary_key=True),
     Column("deployment_id", Key, ForeignKey("deployment.id"), nullable=False),
-    Column("request_id", Text, nullable=False),
+    Column("request_id", Text),
+    Column("entity_key", Text),
+    Column("about", Moment),
     Column("value", Double, nullable=False),
     Column("event_time", Moment, nullable=False),
     Column("recorded_at", Moment, nullable=False),
-    UniqueConstraint("deployment_id", "request_id"),
-    Index("ix_label_event_time", "deployment_id", "event_time"),
+    Column("superseded_at", Moment),
+    Index("ix_label_request_id", "deployment_id", "request_id", **_where("request_id")),
+    Index("ix_label_entity_key", "deployment_id", "entity_key", "about", **_where("entity_key")),
+    Index("ix_label_event_time", "deployment_id", "event_time", "id"),
+    Index("ix_label_recorded_at", "deployment_id", "recorded_at"),
+)
+label_rule_table = Table(
+    "label_rule",
+    metadata,
+    Column("deployment_id", Key, ForeignKey("deployment.id"), primary_key=True),
+    Column("horizon_hours", Double, nullable=False),
+    Column("deadline_hours", Double, nullable=False),
+    Column("set_by", Text, nullable=False, info=NAME),
 )
 window_table = Table(
     "monitoring_window",
@@ -69,6 +92,7 @@ window_table = Table(
     Column("version", Integer, nullable=False),
     Column("rows", Integer, nullable=False),
     Column("labels", Integer, nullable=False),
+    Column("labels_known_at", Moment),
     Column("measurements", Json, nullable=False),
     Column("recorded_at", Moment, nullable=False),
     UniqueConstraint("deployment_id", "starts_at"),

@@ -22,6 +22,7 @@ from mainspring.core.operation import FileClient
 from mainspring.datasets.storage import read_rows
 from mainspring.deployment import contract as deployment
 from mainspring.deployment.contract import NameDeployment
+from mainspring.monitoring.label_contract import Coverage
 from mainspring.monitoring.labelled import labelled_rows
 from mainspring.recording.capture import Entry
 from mainspring.recording.opening import Opening, Surface, open_run
@@ -107,7 +108,7 @@ def _trained(
         return done
     try:
         recipe, source = load_recipe(client, policy)
-        rows = training_rows(client, retraining, policy)
+        rows, coverage = training_rows(client, retraining, policy)
         opening = Opening(
             name=f"{retraining.model} retraining",
             experiment=retraining.model,
@@ -116,7 +117,11 @@ def _trained(
                 "training_days": policy.training_days,
                 "recipe": policy.recipe,
             },
-            tags={"retraining": retraining.id, "reason": retraining.reason[:1000]},
+            tags={
+                "retraining": retraining.id,
+                "reason": retraining.reason[:1000],
+                "label_coverage": f"{coverage.labelled} of {coverage.predictions} predictions",
+            },
             id=run_id,
             entry=Entry(source, [policy.recipe]),
             watching=Watching(console=False),
@@ -157,8 +162,13 @@ def _run_to_use(client: FileClient, retraining: Retraining) -> tuple[str, Traine
     raise Invalid(f"retraining {retraining.id} was tried {MAX_RUNS} times", field="retraining")
 
 
-def training_rows(client: FileClient, retraining: Retraining, policy: RetrainingPolicy) -> pa.Table:
-    """Rows of the champion's own data and the labelled ones since, of the last days alone."""
+def training_rows(
+    client: FileClient, retraining: Retraining, policy: RetrainingPolicy
+) -> tuple[pa.Table, Coverage]:
+    """Rows of the champion's own data and the labelled ones since, of the last days alone.
+
+    Beside them, how many of the predictions of those days have a label.
+    """
     until = retraining.event_time
     since = until - dt.timedelta(days=policy.training_days)
     place = client.call(deployment.show, NameDeployment(deployment=policy.deployment))
@@ -173,7 +183,7 @@ def training_rows(client: FileClient, retraining: Retraining, policy: Retraining
             if dataset.file is not None and dataset.role in ("training", "validation", "holdout")
         ]
     base = pa.concat_tables(parts, promote_options="permissive") if parts else None
-    fresh = labelled_rows(client, place, champion.signature, since, until)
+    fresh, coverage = labelled_rows(client, place, champion.signature, since, until)
     rows = _joined(base, fresh)
     rows = rows.filter(_within(rows["event_time"], since, until)).sort_by("event_time")
     if rows.num_rows == 0:
@@ -182,7 +192,7 @@ def training_rows(client: FileClient, retraining: Retraining, policy: Retraining
             f"{until:%Y-%m-%d}",
             field="training_days",
         )
-    return rows
+    return rows, coverage
 
 
 def _joined(base: pa.Table | None, fresh: pa.Table) -> pa.Table:

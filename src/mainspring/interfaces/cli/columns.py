@@ -12,6 +12,7 @@ MEASURED = (
     "measurements.prediction_drift.psi",
     "measurements.performance.auc.value",
     "measurements.performance.rmse.value",
+    "measurements.performance.coverage.share",
 )
 """What a window is looked at for first; `--json` tells all that was measured."""
 
@@ -41,6 +42,10 @@ COLUMNS: dict[str, tuple[str, ...]] = {
         "runbook",
     ),
     "Window": ("deployment", "starts_at", "version", "rows", "labels", *MEASURED),
+    "StoredLabel": (
+        "id", "request_id", "entity_key", "about", "value", "event_time", "recorded_at",
+        "superseded_at",
+    ),
     "Webhook": ("id", "name", "address", "events", "status", "signed"),
     "Delivery": ("id", "topic", "state", "recorded_at", "next_attempt_at", "attempts"),
     "Runbook": ("name", "written_by", "recorded_at"),

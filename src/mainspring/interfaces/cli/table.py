@@ -96,6 +96,11 @@ VERBS: dict[str, dict[str, Daily]] = {
     "events": {
         "export": Daily(f"{_HERE}.events_export:export", "Write events with their hashes."),
     },
+    "labels": {
+        "record": Daily(
+            f"{_HERE}.labels:record", "Record what turned out to be true of predictions."
+        ),
+    },
     "people": {
         "set-password": Daily(f"{_HERE}.password:set_password", "Set a password; it is asked for."),
     },

@@ -12,8 +12,14 @@ from mainspring.core.clock import to_micros, utc_now
 from mainspring.core.errors import Invalid, Unreachable
 from mainspring.core.operation import FileClient
 from mainspring.deployment.contract import Deployment
-from mainspring.monitoring import contract as monitoring
-from mainspring.monitoring.contract import Label, RecordLabels
+from mainspring.monitoring.label_contract import (
+    Label,
+    LabelCoverage,
+    ReadCoverage,
+    RecordedLabels,
+    read_coverage,
+)
+from mainspring.monitoring.label_delivery import record
 
 REQUEST_ID = "mainspring.request_id"
 EVENT_TIME = "mainspring.event_time"
@@ -101,8 +107,51 @@ class Endpoint:
             Label(request_id=key, value=float(value), event_time=times.get(key, same))
             for key, value in truth.items()
         ]
-        request = RecordLabels(deployment=self.name, labels=labels)
-        return self._client.call(monitoring.record_labels, request).count
+        return record(self._client, self.name, labels).count
+
+    def label(
+        self,
+        values: Sequence[float],
+        *,
+        request_ids: Sequence[str] | None = None,
+        entity_keys: Sequence[str] | None = None,
+        about: dt.datetime | Sequence[dt.datetime] | None = None,
+        event_time: dt.datetime | Sequence[dt.datetime] | None = None,
+    ) -> RecordedLabels:
+        """Tell what turned out to be true, by request id, or by entity and the time it is about.
+
+        A label by entity is about the entity's latest prediction at or before `about`. `event_time`
+        is when it became known; now if not given. Times are one for all or one for each. Sending
+        the same again has no effect, another value is a correction; the answer says how many were
+        what.
+
+        >>> endpoint.label([1.0, 0.0], request_ids=["a", "b"]).corrected
+        1
+        """
+        rows = len(values)
+        columns = {
+            "request_id": _given("request_ids", request_ids, rows),
+            "entity_key": _given("entity_keys", entity_keys, rows),
+            "about": _given("about", about, rows),
+            "event_time": _given("event_time", event_time or utc_now(), rows),
+        }
+        labels = [
+            _label({"value": float(value), **{name: one[at] for name, one in columns.items()}})
+            for at, value in enumerate(values)
+        ]
+        return record(self._client, self.name, labels)
+
+    def coverage(self, since: dt.datetime, until: dt.datetime) -> LabelCoverage:
+        """Of how many predictions of a stretch of event time the truth is known.
+
+        >>> import datetime as dt
+        >>> now = dt.datetime.now(dt.timezone.utc)
+        >>> found = endpoint.coverage(now - dt.timedelta(hours=1), now)
+        >>> (found.predictions, found.labelled, found.unmatched)
+        (2, 2, 0)
+        """
+        request = ReadCoverage(deployment=self.name, since=since, until=until)
+        return self._client.call(read_coverage, request)
 
     def _tensors(
         self,
@@ -142,6 +191,22 @@ class Endpoint:
 def ids_of_rows(request: str, rows: int) -> list[str]:
     """The ids that a data plane records rows under which bring none of their own."""
     return [request] if rows == 1 else [f"{request}/{row}" for row in range(rows)]
+
+
+def _given(name: str, given: Any, rows: int) -> list[Any]:
+    """A value for each row: one for all, one for each, or none."""
+    if given is None or isinstance(given, dt.datetime):
+        return [given] * rows
+    if len(given) != rows:
+        raise Invalid(f"found {len(given)} {name} for {rows} values", field=name)
+    return list(given)
+
+
+def _label(fields: dict[str, Any]) -> Label:
+    try:
+        return Label(**fields)
+    except ValueError as error:
+        raise Invalid(f"a label: {error}", field="label") from None
 
 
 def _reserved(name: str, datatype: str, data: list[Any], rows: int) -> dict[str, Any]:
