@@ -103,7 +103,7 @@ def of_stretch(ask: Ask, asked: Asked) -> LabelCoverage:
     times, known_at = [np.zeros(0, np.int64)], [np.zeros(0, np.int64)]
     start = request.since
     while start < request.until:
-        end = min(start + PART, request.until)
+        end = min(_after(start, PART), request.until)
         rows = read_predictions(log, start, _after(end, max(horizon, EARLY)), NAMES)
         resolved = resolve(rows, labels, horizon)
         found |= resolved >= 0
