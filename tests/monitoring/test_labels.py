@@ -251,7 +251,7 @@ def test_the_rule_has_defaults_until_it_is_set(clients: Clients) -> None:
 
 
 def test_labels_of_a_deployment_that_is_not_there_are_refused(clients: Clients) -> None:
-    with pytest.raises(NotFound, match="did you mean .flights-late."):
+    with pytest.raises(NotFound, match="did you mean 'flights-late'"):
         clients.developer.call(
             contract.record_labels, RecordLabels(deployment="flights-lates", labels=[label("a")])
         )

@@ -136,11 +136,22 @@ def _parquet(path: Path) -> Iterator[Row]:
                 if name not in COLUMNS:
                     raise unknown_field(name, COLUMNS)
             for batch in file.iter_batches(AT_ONCE):
-                for fields in batch.to_pylist():
+                for fields in _in_micros(batch, arrow).to_pylist():
                     number += 1
                     yield number, fields
     except arrow.ArrowException as error:
         raise Invalid(f"{path} cannot be read: {error}", field="file") from None
+
+
+def _in_micros(batch: Any, arrow: Any) -> Any:
+    """The batch with its moments as Python can say them: nanoseconds are cut off."""
+    schema = arrow.schema(
+        (field.name, arrow.timestamp("us", field.type.tz))
+        if arrow.types.is_timestamp(field.type)
+        else (field.name, field.type)
+        for field in batch.schema
+    )
+    return batch.cast(schema, safe=False)
 
 
 READERS: dict[str, tuple[str, Callable[[Path], Iterable[Row]]]] = {

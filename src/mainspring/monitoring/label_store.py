@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Collection, Iterator, Mapping, Sequence
-from typing import Any, TypeVar
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any
 
+import msgspec
 from sqlalchemy import (
+    ARRAY,
     BigInteger,
     Connection,
     Row,
+    Text,
+    and_,
+    bindparam,
+    column,
     delete,
     func,
     insert,
@@ -20,6 +26,7 @@ from sqlalchemy import (
     update,
 )
 
+from mainspring.core.clock import to_micros
 from mainspring.monitoring.correction import Named, News, Told
 from mainspring.monitoring.label_contract import (
     DEADLINE_HOURS,
@@ -32,8 +39,7 @@ from mainspring.monitoring.label_contract import (
 from mainspring.monitoring.tables import label_rule_table, label_table
 
 AT_ONCE = 450
-"""Names in one query: below SQLite's limit of bound values, also where a name is two of them."""
-T = TypeVar("T")
+"""Keys in one statement: below SQLite's limit of bound values."""
 
 _TOLD = (
     label_table.c.id,
@@ -51,31 +57,57 @@ class LabelStore:
     def __init__(self, connection: Connection, deployment: int) -> None:
         self._connection = connection
         self._deployment = deployment
+        self._sqlite = connection.dialect.name == "sqlite"
 
     def told(self, labels: Collection[Label]) -> dict[Named, list[Told]]:
         """What is kept of the names of the labels, the newest last."""
-        found: dict[Named, list[Told]] = {}
+        ids = sorted({one.request_id for one in labels if one.request_id is not None})
+        entities = {
+            (one.entity_key, to_micros(one.about)) for one in labels if one.about is not None
+        }
         rows: list[Any] = []
-        by_request = {label.request_id for label in labels if label.request_id is not None}
-        for ids in _parts(sorted(by_request)):
-            rows += self._told(label_table.c.request_id.in_(ids))
-        by_entity = {(one.entity_key, one.about) for one in labels if one.entity_key is not None}
-        entity = tuple_(label_table.c.entity_key, label_table.c.about)
-        for pairs in _parts(sorted(by_entity)):
-            rows += self._told(entity.in_(pairs))
+        if ids:
+            rows += self._kept(*self._asked_ids(ids))
+        if entities:
+            rows += self._kept(*self._asked_entities(sorted(entities, key=str)))
+        found: dict[Named, list[Told]] = {}
         for row in rows:
             name = (row.request_id, row.entity_key, row.about)
             found.setdefault(name, []).append(Told(row.id, row.value, row.event_time))
         return found
 
-    def _told(self, these: Any) -> Sequence[Any]:
+    def _kept(self, asked: Any, same: Any) -> Sequence[Any]:
         mine = label_table.c.deployment_id == self._deployment
-        query = select(*_TOLD).where(mine, these).order_by(label_table.c.id)
+        query = select(*_TOLD).join(asked, same).where(mine).order_by(label_table.c.id)
         return self._connection.execute(query).all()
+
+    # All names are one bound value each: a list of thousands would be compiled anew each time, and
+    # PostgreSQL, while it has no fresh statistics, compares each row with all of a list.
+
+    def _asked_ids(self, ids: list[str]) -> tuple[Any, Any]:
+        """The request ids as a table, and how it is joined."""
+        if self._sqlite:
+            asked = func.json_each(_json(ids)).table_valued("value", name="asked")
+            return asked, asked.c.value == label_table.c.request_id
+        asked = _unnest(("request_id", Text, ids))
+        return asked, asked.c.request_id == label_table.c.request_id
+
+    def _asked_entities(self, entities: list[tuple[str | None, int]]) -> tuple[Any, Any]:
+        """The entities and moments as a table, and how it is joined."""
+        about = type_coerce(label_table.c.about, BigInteger)
+        if self._sqlite:
+            asked = func.json_each(_json(entities)).table_valued("value", name="asked")
+            key, moment = (func.json_extract(asked.c.value, f"$[{at}]") for at in (0, 1))
+            return asked, and_(key == label_table.c.entity_key, moment == about)
+        keys, moments = (list(values) for values in zip(*entities, strict=True))
+        asked = _unnest(("entity_key", Text, keys), ("about", BigInteger, moments))
+        key, moment = asked.c.entity_key, asked.c.about
+        return asked, and_(key == label_table.c.entity_key, moment == about)
 
     def add(self, news: News, now: dt.datetime) -> None:
         """Keep what is news; what it corrects is marked and stays."""
-        for keys in _parts(news.superseded):
+        for start in range(0, len(news.superseded), AT_ONCE):
+            keys = news.superseded[start : start + AT_ONCE]
             self._connection.execute(
                 update(label_table).where(label_table.c.id.in_(keys)).values(superseded_at=now)
             )
@@ -158,16 +190,23 @@ class LabelStore:
             set_by=row.set_by,
         )
 
-    def put_rule(self, values: Mapping[str, Any]) -> None:
+    def put_rule(self, rule: Mapping[str, Any]) -> None:
         """Set the one rule of the deployment."""
         mine = label_rule_table.c.deployment_id == self._deployment
         self._connection.execute(delete(label_rule_table).where(mine))
-        fields = {**values, "deployment_id": self._deployment}
+        fields = {**rule, "deployment_id": self._deployment}
         self._connection.execute(insert(label_rule_table).values(fields))
 
 
-def _parts(values: Sequence[T]) -> Iterator[Sequence[T]]:
-    return (values[start : start + AT_ONCE] for start in range(0, len(values), AT_ONCE))
+def _json(names: object) -> str:
+    return msgspec.json.encode(names).decode()
+
+
+def _unnest(*columns: tuple[str, Any, list[Any]]) -> Any:
+    """Arrays as the columns of a table, in PostgreSQL."""
+    arrays = [bindparam(None, values, type_=ARRAY(kind)) for _, kind, values in columns]
+    names = [column(name, kind) for name, kind, _ in columns]
+    return func.unnest(*arrays).table_valued(*names, name="asked").render_derived()
 
 
 def _bounds(request: ReadLabels) -> list[Any]:
