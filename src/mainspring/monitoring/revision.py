@@ -76,11 +76,12 @@ def _fresh(
     fresh = labels_known(client, wanted)
     if not (newest and fresh.labels.num_rows):
         return fresh, []
-    days = int(fresh.rule.deadline_hours // 24) + 1
+    days = int(fresh.rule.deadline_hours // 24) + 2
     request = ListOfDeployment(deployment=deployment, limit=min(days, MOST_WINDOWS))
+    # Fresh labels came after the newest day had ended: one that came in time is about a later moment.
     first = newest[0].ends_at - fresh.rule.deadline_hours * HOUR
     listed = client.call(contract.list_windows, request)
-    return fresh, [window for window in reversed(listed) if window.starts_at >= first]
+    return fresh, [window for window in reversed(listed) if window.ends_at > first]
 
 
 def _touched(log: Path, fresh: Known, windows: list[Window]) -> list[Window]:
