@@ -29,8 +29,8 @@ from mainspring.interfaces.sdk import words
 
 STORY = [
     "Client", "suite", "register", "version", "promote", "Pending", "reject", "missing", "approve", "deploy",
-    "endpoint", "Endpoint", "predict", "log_truth", "send", "runbook", "monitor", "watch",
-    "retrain_policy",
+    "endpoint", "Endpoint", "predict", "log_truth", "label", "coverage", "send", "runbook", "monitor",
+    "watch", "retrain_policy",
 ]  # fmt: skip
 """What has to come in an order; everything else stands alone."""
 

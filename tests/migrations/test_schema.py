@@ -58,7 +58,13 @@ insert into version (id, model_id, number, stage, digest, engine, task, signatur
     trained_model, description, registered_by, event, recorded_at)
     values (1, 1, 1, 'production', 'sha256:m', 'lightgbm', 'binary', '{}', '[]', 'r1', 't1', '', 'dora',
     'x', 8);
-insert into stage_change (id, version_id, stage, by, recorded_at) values (1, 1, 'production', 'dora', 9)
+insert into stage_change (id, version_id, stage, by, recorded_at) values (1, 1, 'production', 'dora', 9);
+insert into deployment (id, workspace_id, name, model, stage, wanted, state, version, restarts, message,
+    recorded_at) values (1, 1, 'late', 'late', 'production', 'running', 'ready', 1, 0, '', 10);
+insert into label (id, deployment_id, request_id, value, event_time, recorded_at)
+    values (5, 1, 'UA1545', 1.0, 11, 12), (6, 1, 'UA1546', 0.0, 11, 12);
+insert into monitoring_window (id, deployment_id, starts_at, ends_at, version, rows, labels, measurements,
+    recorded_at) values (1, 1, 10, 20, 1, 2, 2, '{}', 21)
 """
 
 
@@ -157,9 +163,11 @@ def test_the_history_is_one_line() -> None:
     assert steps() == [f"{number:04}" for number in range(1, len(steps()) + 1)]
 
 
-def test_what_the_first_release_stored_is_still_there(
+@pytest.fixture
+def of_the_first_release(
     database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+) -> Database:
+    """A database that the first release wrote into."""
     folder = tmp_path / "first"
     shutil.copytree(migrations.FOLDER, folder)
     for path in (folder / "versions").glob("0*.py"):
@@ -172,6 +180,11 @@ def test_what_the_first_release_stored_is_still_there(
             for statement in OLD_ROWS.split(";\n"):
                 connection.exec_driver_sql(statement)
 
+    return database
+
+
+def test_what_the_first_release_stored_is_still_there(of_the_first_release: Database) -> None:
+    database = of_the_first_release
     assert bring_up_to_date(database, migrate=True) == f"migrated from 0001 to {LAST}"
 
     with database.read() as connection:
@@ -203,3 +216,22 @@ def test_what_the_first_release_stored_is_still_there(
         assert rows("select rows, name from dataset") == [(10, "flights")]
         assert ("0", "Default") in rows("select public_id, name from experiment")
         assert rows("select version_id from stage_change") == [(1,)]
+
+
+def test_labels_of_the_first_release_are_labels_by_request_id(
+    of_the_first_release: Database,
+) -> None:
+    bring_up_to_date(of_the_first_release, migrate=True)
+
+    with of_the_first_release.read() as connection:
+        query = "select * from label order by id"
+        labels = [dict(row) for row in connection.exec_driver_sql(query).mappings()]
+        window = connection.exec_driver_sql("select * from monitoring_window").mappings().one()
+
+    same = {"deployment_id": 1, "event_time": 11, "recorded_at": 12}
+    no_entity = {"entity_key": None, "about": None, "superseded_at": None}
+    assert labels == [
+        {"id": 5, "request_id": "UA1545", "value": 1.0, **same, **no_entity},
+        {"id": 6, "request_id": "UA1546", "value": 0.0, **same, **no_entity},
+    ]
+    assert (window["labels"], window["labels_known_at"]) == (2, None)

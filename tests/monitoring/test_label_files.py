@@ -141,6 +141,7 @@ def test_a_bad_row_of_parquet_is_named(tmp_path: Path) -> None:
         list(labels_in(parquet(path, {"colour": ["red"]})))
 
 
+@pytest.mark.slow
 def test_a_hundred_thousand_labels_of_a_file_are_recorded_once(
     clients: Clients, tmp_path: Path
 ) -> None:

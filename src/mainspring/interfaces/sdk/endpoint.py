@@ -125,7 +125,7 @@ class Endpoint:
         the same again has no effect, another value is a correction; the answer says how many were
         what.
 
-        >>> endpoint.label([1.0, 0.0], request_ids=["a", "b"]).corrected
+        >>> endpoint.label([0.0, 0.0], request_ids=["a", "b"]).corrected
         1
         """
         rows = len(values)
