@@ -5,13 +5,15 @@ from __future__ import annotations
 import datetime as dt
 from pathlib import Path
 
+import pyarrow as pa
 import pytest
 
-from mainspring.core.errors import Invalid
+from mainspring.core.errors import Invalid, Unavailable
 from mainspring.deployment import contract as deployments
 from mainspring.deployment.contract import NameDeployment
 from mainspring.monitoring import label_contract as contract
 from mainspring.monitoring.label_contract import (
+    Coverage,
     Label,
     LabelCoverage,
     ReadCoverage,
@@ -70,10 +72,15 @@ def counts(found: LabelCoverage) -> tuple[int, int, int]:
 
 def labelled(clients: Clients, since: float, until: float) -> dict[str, float]:
     """The values that a training would see, by request id."""
-    place = clients.viewer.call(deployments.show, NameDeployment(deployment=MODEL))
-    rows, _ = labelled_rows(clients.viewer, place, SIGNATURE, at(since), at(until))
+    rows, _ = training(clients, since, until)
     pairs = (rows[name].to_pylist() for name in ("request_id", "label"))
     return dict(zip(*pairs, strict=True))
+
+
+def training(clients: Clients, since: float, until: float) -> tuple[pa.Table, Coverage]:
+    """The rows that a training would see, and of how many predictions they are."""
+    place = clients.viewer.call(deployments.show, NameDeployment(deployment=MODEL))
+    return labelled_rows(clients.viewer, place, SIGNATURE, at(since), at(until))
 
 
 TWO: tuple[Made, Made] = (("a", "x", at(1)), ("b", "x", at(3)))
@@ -154,6 +161,8 @@ def test_training_sees_what_was_known_by_the_end_of_its_days(clients: Clients, l
 
     assert labelled(clients, 0, 24) == {"a": 1.0}
     assert labelled(clients, 0, 48) == {"a": 0.0, "b": 1.0}
+    _, found = training(clients, 0, 24)
+    assert (found.predictions, found.labelled, found.share, found.pending) == (2, 1, 0.5, 1)
 
 
 def test_coverage_is_read_as_it_was_known_at_a_moment(
@@ -197,6 +206,15 @@ def test_a_deployment_that_never_ran_has_no_predictions(clients: Clients) -> Non
 
     assert counts(found) == (0, 0, 1)
     assert (found.share, found.median_delay_s) == (None, None)
+
+
+def test_a_log_that_cannot_be_read_is_said(clients: Clients, log: Path) -> None:
+    write_log(log, *TWO)
+    (damaged,) = log.glob("*.parquet")
+    damaged.write_bytes(b"torn")
+
+    with pytest.raises(Unavailable, match=r"cannot be read here: .*Parquet"):
+        coverage(clients)
 
 
 @pytest.mark.parametrize(("since", "until"), [(0, 367 * 24), (1, 0)])

@@ -12,6 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from mainspring.core.clock import MICROSECOND, to_micros
+from mainspring.core.errors import Unavailable
 from mainspring.monitoring.joining import (
     EARLY,
     NAMES,
@@ -88,7 +89,18 @@ def coverage_of(
 
 
 def of_stretch(ask: Ask, asked: Asked) -> LabelCoverage:
-    """Join the labels with the log of a stretch, part by part, and count."""
+    """Join the labels with the log of a stretch, and count; a log that cannot be read is said."""
+    try:
+        return _counted(ask, asked)
+    except (OSError, pa.ArrowException) as error:
+        raise Unavailable(
+            f"the prediction log {asked.log} cannot be read here: {error}",
+            fix="it is read on the machine that serves: is the file that it names whole?",
+        ) from error
+
+
+def _counted(ask: Ask, asked: Asked) -> LabelCoverage:
+    """Part by part."""
     request, rules = asked.request, asked.rules
     wanted = ReadLabels(
         deployment=request.deployment,

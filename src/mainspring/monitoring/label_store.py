@@ -61,7 +61,7 @@ class LabelStore:
 
     def told(self, labels: Collection[Label]) -> dict[Named, list[Told]]:
         """What is kept of the names of the labels, the newest last."""
-        ids = sorted({one.request_id for one in labels if one.request_id is not None})
+        ids = list({one.request_id for one in labels if one.request_id is not None})
         entities = {
             (one.entity_key, to_micros(one.about)) for one in labels if one.about is not None
         }
@@ -69,7 +69,7 @@ class LabelStore:
         if ids:
             rows += self._kept(*self._asked_ids(ids))
         if entities:
-            rows += self._kept(*self._asked_entities(sorted(entities, key=str)))
+            rows += self._kept(*self._asked_entities(list(entities)))
         found: dict[Named, list[Told]] = {}
         for row in rows:
             name = (row.request_id, row.entity_key, row.about)
