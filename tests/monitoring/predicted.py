@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 from mainspring.core.clock import to_micros
 from mainspring.deployment import contract as deployment
 from mainspring.deployment.contract import Process, Report
-from mainspring.monitoring.prediction_log import BASE, MOMENT
+from mainspring.serving.frame_table import BASE, MOMENT
 from tests.house import Clients
 from tests.story import MODEL
 
@@ -29,9 +29,10 @@ def write_log(folder: Path, *made: Made, inputs: dict[str, list[float]] | None =
         "recorded_at": pa.array(times, MOMENT),
         "model": pa.repeat(MODEL, len(made)),
         "version": pa.repeat("1", len(made)),
+        "entity_key": pa.array(entities, pa.string()),
+        "latency_us": pa.repeat(900, len(made)),
     }
     assert list(columns) == BASE.names
-    columns["entity_key"] = pa.array(entities, pa.string())
     for name, values in (inputs or {}).items():
         columns[f"input.{name}"] = pa.array(values, pa.float64())
         columns["output.score"] = pa.array([value / 200 for value in values], pa.float64())
