@@ -187,11 +187,8 @@ def test_labels_taken_from_probabilities_are_those_of_predict_also_in_ties(
 
 
 def test_every_estimator_that_decides_by_probability_is_in_the_test_above() -> None:
-    mark = next(
-        mark
-        for mark in test_labels_taken_from_probabilities_are_those_of_predict_also_in_ties.pytestmark
-        if mark.name == "parametrize"
-    )
+    marks = test_labels_taken_from_probabilities_are_those_of_predict_also_in_ties.pytestmark
+    mark = next(mark for mark in marks if mark.name == "parametrize")
     tried = {type(classifier).__name__ for classifier in mark.args[1]}
 
     assert tried == DECIDED_BY_PROBABILITY | {"VotingClassifier"}
