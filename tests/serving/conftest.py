@@ -67,7 +67,7 @@ def brittle_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("brittle")
     table = onnx.numpy_helper.from_array(np.array([1, np.inf], dtype=np.float64), "table")
     graph = helper.make_graph(
-        [helper.make_node("Gather", ["table", "index"], ["value"])],
+        [helper.make_node("GatherElements", ["table", "index"], ["value"])],
         "brittle",
         [helper.make_tensor_value_info("index", TensorProto.INT64, ["rows"])],
         [helper.make_tensor_value_info("value", TensorProto.DOUBLE, ["rows"])],
