@@ -1,0 +1,175 @@
+"""A version's engines, examined: converted, held against each other, timed, chosen."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+from mainspring.core.errors import MainspringError
+from mainspring.engines.choice import chosen, in_words
+from mainspring.engines.conversion import Conversion, convert
+from mainspring.engines.engine import Engine, LoadedModel, ModelDescription, load_model
+from mainspring.engines.onnx import MODEL
+from mainspring.engines.onnx import load as load_onnx
+from mainspring.engines.parity import judge
+from mainspring.engines.table import SIZES, Budget, EngineTable, Parity, Precision
+from mainspring.engines.tensor import Array, Tensors
+from mainspring.engines.timing import Medians, medians
+
+Measure = Callable[[Mapping[str, Engine], Tensors], Medians]
+PRECISIONS: tuple[Precision, ...] = ("FP32", "FP64")
+PACKAGES = (
+    "lightgbm", "numpy", "onnx", "onnxruntime", "scikit-learn", "skl2onnx",
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sample:
+    """Rows to examine a model with."""
+
+    inputs: Tensors
+    origin: str
+    """Where they came from, in words."""
+    labels: Array | None = None
+    task: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Examination:
+    """What was found, and the ONNX file if it is to answer anything."""
+
+    table: EngineTable
+    model: bytes | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Verified:
+    conversion: Conversion
+    engine: Engine
+    parity: Parity
+
+
+def examine(
+    folder: Path,
+    sample: Sample,
+    *,
+    budget: Budget | None = None,
+    measure: Measure = medians,
+) -> Examination:
+    """Examine the model of the folder; whatever goes wrong with its conversion is a reason.
+
+    Errors: those of loading the version's own engine, and of asking it for the sample's rows.
+    """
+    limits = budget or Budget()
+    native = load_model(folder)
+    expected = native.predict(sample.inputs)
+    best, reason = _best(folder, native, sample, (expected, limits))
+    engines: dict[str, Engine] = {"native": native.engine}
+    if best is not None and best.parity.within:
+        engines["onnx"] = best.engine
+    timed = chosen(
+        measure(engines, _repeated(sample.inputs, max(SIZES))), best.parity if best else None
+    )
+    table = EngineTable(
+        native=native.name,
+        sizes=timed,
+        reason=reason or in_words(timed, best.conversion.precision if best else None),
+        precision=best.conversion.precision if best else None,
+        parity=best.parity if best else None,
+        budget=limits,
+        rows=sample.origin,
+        libraries=libraries(),
+    )
+    model = best.conversion.model if best and table.uses_onnx else None
+    return Examination(table, model)
+
+
+def _best(
+    folder: Path, native: LoadedModel, sample: Sample, wanted: tuple[Tensors, Budget]
+) -> tuple[_Verified | None, str]:
+    """The conversion that is nearest, single precision first; and why none may be used."""
+    found: list[_Verified] = []
+    reasons: list[str] = []
+    for precision in PRECISIONS:
+        one = _tried(folder, native, sample, (precision, *wanted))
+        if isinstance(one, str):
+            reasons.append(one)
+            continue
+        found.append(one)
+        if one.parity.within and one.parity.over == 0.0:
+            break
+    if not found:
+        return None, reasons[0]
+    best = min(found, key=_order)
+    if best.parity.within:
+        return best, ""
+    beyond = "; ".join(best.parity.reasons)
+    return best, f"its conversion is not within the parity budget: {beyond}"
+
+
+def _tried(
+    folder: Path, native: LoadedModel, sample: Sample, wanted: tuple[Precision, Tensors, Budget]
+) -> _Verified | str:
+    """The conversion with what it was held against, or why there is none."""
+    precision, expected, budget = wanted
+    conversion = convert(folder, precision)
+    if conversion.model is None:
+        return conversion.reason
+    try:
+        return _verified(conversion, native, sample, (expected, budget))
+    except MainspringError as error:
+        why = error.message
+    except Exception as error:  # noqa: BLE001  the edge of a foreign runtime
+        why = f"{type(error).__name__}: {error}"[:500]
+    return f"its conversion does not run: {why}"
+
+
+def _order(one: _Verified) -> tuple[bool, float, float]:
+    return not one.parity.within, one.parity.flips, one.parity.over
+
+
+def _verified(
+    conversion: Conversion, native: LoadedModel, sample: Sample, wanted: tuple[Tensors, Budget]
+) -> _Verified:
+    assert conversion.model is not None
+    expected, budget = wanted
+    engine = _loaded(conversion.model, native)
+    parity = judge(
+        expected,
+        engine.predict(sample.inputs),
+        budget,
+        task=sample.task,
+        labels=sample.labels,
+    )
+    return _Verified(conversion, engine, parity)
+
+
+def _loaded(model: bytes, native: LoadedModel) -> Engine:
+    """As a data plane will load it."""
+    description = ModelDescription(engine="onnx", signature=native.signature, files=(MODEL,))
+    with tempfile.TemporaryDirectory() as folder:
+        Path(folder, MODEL).write_bytes(model)
+        return load_onnx(Path(folder), description)
+
+
+def _repeated(inputs: Tensors, least: int) -> Tensors:
+    """At least so many rows: the same ones again, where there are fewer."""
+    count = len(next(iter(inputs.values())))
+    if count >= least:
+        return inputs
+    order = [place % count for place in range(least)]
+    return {name: values[order] for name, values in inputs.items()}
+
+
+def libraries() -> tuple[tuple[str, str], ...]:
+    """The installed packages that take part, with their versions."""
+    found = []
+    for name in PACKAGES:
+        try:
+            found.append((name, version(name)))
+        except PackageNotFoundError:
+            continue
+    return tuple(found)
