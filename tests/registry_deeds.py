@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from mainspring.core.operation import FileClient
+from mainspring.engines.table import EngineTable
 from mainspring.registry import catalog_contract as catalog
 from mainspring.registry import field_contract as fields
 from mainspring.registry import override_contract as breaking
@@ -20,6 +21,7 @@ from mainspring.registry.contract import (
     declare_suite,
     vouch,
 )
+from mainspring.registry.engine_contract import RecordEngines, record_engines
 from mainspring.registry.gate_contract import DeclareGate, declare_gate
 from mainspring.registry.record import CheckSpec
 from mainspring.registry.requirement_contract import SetRequirements, set_requirements
@@ -114,6 +116,13 @@ def _vouched(world: Any) -> None:
     robot.call(vouch, Vouch(promotion=promotion.id, reason="the scan is clean"))
 
 
+def timed(service: FileClient, version: int) -> None:
+    """What a worker measured of a version of the model is recorded."""
+    table = EngineTable(native="lightgbm", reason="no converter installed")
+    request = RecordEngines(model=MODEL, version=version, table=table)
+    service.call(record_engines, request)
+
+
 DEEDS: dict[str, Callable[[Any], object]] = {
     "model.block": _judged("developer", standing.block),
     "model.unblock": _judged("admin", standing.block, standing.unblock),
@@ -145,6 +154,7 @@ DEEDS: dict[str, Callable[[Any], object]] = {
         declare_gate, DeclareGate(checks=[CheckSpec(name="data")])
     ),
     "promotion.vouch": _vouched,
+    "model.record-engines": lambda world: timed(world.clients.service, 2),
     "model.create": lambda world: create(world.clients.developer, "another"),
     "model.rename": _model(catalog.rename_model, catalog.RenameModel, name="another"),
     "model.delete": _model(catalog.delete_model),

@@ -112,6 +112,7 @@ def built(clients: Clients, clock: Clock) -> World:
     developer.call(tracking.log_run, LogRun(run=run, points=[point]))
     number = story.register(developer, trained)
     developer.call(registry.set_alias, SetAlias(model=MODEL, alias=ALIAS, version=1))
+    registry_deeds.timed(service, 1)
     group_deeds.prepared(clients.admin)
     account_deeds.prepared(clients.admin)
     label = Label(request_id="a", value=1.0, event_time=watch.FIRST_DAY)

@@ -43,6 +43,7 @@ NAMES_NOTHING = {
     "stages.list": "tells names",
     "model.list": "tells names and counts",
     "model.show": "tells names and counts",
+    "model.engines": "tells times and names",
     "model.on-call": "tells names and times",
     "policy.list": "tells names and counts",
     "suite.list": "tells names and counts",

@@ -61,6 +61,7 @@ KINDS = {
     "model.tagged": "a tag of a model was set",
     "model.untagged": "a tag was taken off a model",
     "version.registered": "a trained model, or files at a source, became a version",
+    "version.engines_timed": "a version's engines were timed; the facts say which answers",
     "version.described": "what people say of a version changed",
     "version.deleted": "a version was deleted; its number stays taken",
     "version.tagged": "a tag of a version was set",

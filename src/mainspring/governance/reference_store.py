@@ -9,7 +9,12 @@ from typing import Any, TypeVar
 from sqlalchemy import ColumnElement, Connection, Text, exists, or_, select, type_coerce
 
 from mainspring.governance.retention import digests_in, ids_in
-from mainspring.registry.tables import model_table, promotion_table, version_table
+from mainspring.registry.tables import (
+    model_table,
+    promotion_table,
+    version_engine_table,
+    version_table,
+)
 from mainspring.retraining.store import retraining_policy_table, retraining_table
 from mainspring.tracking.tables import (
     artifact_table,
@@ -70,6 +75,10 @@ class ReferenceStore:
         named: set[str] = set()
         for column, owner in columns:
             named |= self._found(select(column).where(owner == here), column, digests)
+        conversions = self._versions(version_engine_table.c.onnx_digest).join(
+            version_engine_table, version_engine_table.c.version_id == _V.id
+        )
+        named |= self._found(conversions, version_engine_table.c.onnx_digest, digests)
         left = set(digests) - named
         for document in self._documents() if left else ():
             named |= left & digests_in(document)

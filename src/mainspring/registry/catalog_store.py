@@ -30,6 +30,7 @@ from mainspring.registry.tables import (
     promotion_table,
     stage_table,
     suite_table,
+    version_engine_table,
     version_table,
     version_tag_table,
 )
@@ -322,7 +323,7 @@ class CatalogStore:
     def erase(self, model: int) -> None:
         """Remove a model with all its versions."""
         versions = select(version_table.c.id).where(version_table.c.model_id == model)
-        for table in (version_tag_table, stage_table):
+        for table in (version_tag_table, version_engine_table, stage_table):
             self._connection.execute(delete(table).where(table.c.version_id.in_(versions)))
         for table in (alias_table, model_tag_table, version_table):
             self._connection.execute(delete(table).where(table.c.model_id == model))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from sqlalchemy import (
+    BigInteger,
     Boolean,
     Column,
     ForeignKey,
@@ -85,6 +86,19 @@ version_tag_table = Table(
     Column("version_id", Key, ForeignKey("version.id"), primary_key=True),
     Column("key", Text, primary_key=True),
     Column("value", Text, nullable=False, info=TAG),
+    sqlite_with_rowid=False,
+)
+version_engine_table = Table(
+    # Which engine answers how many rows of a version, as measured after it was registered.
+    "version_engine",
+    metadata,
+    Column("version_id", Key, ForeignKey("version.id"), primary_key=True),
+    Column("measured", Json, nullable=False),
+    # Its conversion, if that answers anything; it is none of the version's files.
+    Column("onnx_digest", Text),
+    Column("onnx_size", BigInteger),
+    Column("recorded_at", Moment, nullable=False),
+    Index("ix_version_engine_onnx_digest", "onnx_digest"),
     sqlite_with_rowid=False,
 )
 alias_table = Table(

@@ -1,4 +1,4 @@
-"""A requested promotion runs its checks by itself, in a worker; if that breaks, it is over."""
+"""What follows by itself, in a worker: a requested promotion's checks, a version's engines timed."""
 
 from __future__ import annotations
 
@@ -7,11 +7,29 @@ from mainspring.core.jobs import Reaction, add_reaction, on
 from mainspring.core.operation import Client
 from mainspring.registry import contract as registry
 from mainspring.registry.contract import NamePromotion, RecordVerdict
+from mainspring.validation import engine_timing
 
 RUN_CHECKS, RUN_AGAIN = "validation.run-checks", "validation.run-checks-again"
+TIME_ENGINES = "validation.time-engines"
 
 for _name, _kind in ((RUN_CHECKS, "promotion.requested"), (RUN_AGAIN, "promotion.stale")):
     add_reaction(Reaction(_name, _kind, "worker", "mainspring.validation.execution:run_checks"))
+
+add_reaction(
+    Reaction(
+        TIME_ENGINES,
+        "version.registered",
+        "worker",
+        "mainspring.validation.engine_timing:time_engines",
+    )
+)
+
+
+@on("job.failed", name="validation.give-up-engines")
+def give_up_engines(client: Client, event: Event) -> None:
+    """Engines that cannot be timed are not waited for: the version's own answers."""
+    if event.facts["reaction"] == TIME_ENGINES:
+        engine_timing.give_up(client, event)
 
 
 @on("job.failed", name="validation.give-up")
