@@ -11,12 +11,17 @@ from mainspring.core.errors import Invalid
 from mainspring.core.signature import Column, Signature
 from mainspring.engines.conversion import convert
 from mainspring.engines.engine import load_model
+from mainspring.engines.forest_conversion import Asked
 from mainspring.engines.forest_conversion import convert as convert_forest
 from mainspring.engines.onnx import ONNXEngine
 from mainspring.engines.parity import judge
 from mainspring.engines.table import Budget, Precision
 from mainspring.engines.tree_text import read_forest
 from tests.engines.forests import KINDS, Kind, many_rows, saved, trained
+
+
+def _converted(folder: Path, signature: Signature, precision: Precision) -> bytes:
+    return convert_forest(Asked(folder=folder, signature=signature, precision=precision))
 
 
 @pytest.mark.parametrize("precision", ["FP32", "FP64"])
@@ -27,7 +32,7 @@ def test_every_kind_answers_as_the_library_does(
     signature = saved(kind, tmp_path)
     rows = many_rows()
 
-    onnx = ONNXEngine(convert_forest(tmp_path, signature, precision), signature)
+    onnx = ONNXEngine(_converted(tmp_path, signature, precision), signature)
 
     parity = judge(load_model(tmp_path).predict(rows), onnx.predict(rows), Budget(), task="binary")
     assert parity.within, parity.reasons
@@ -50,7 +55,7 @@ def test_thresholds_in_single_precision_part_float32_rows_as_the_library_does(
     (tmp_path / "model.txt").write_text(_stump(text, threshold))
     rows = {"x": np.array([np.nextafter(near, np.float32(0)), near], dtype=np.float32)}
 
-    onnx = ONNXEngine(convert_forest(tmp_path, signature, "FP32"), signature)
+    onnx = ONNXEngine(_converted(tmp_path, signature, "FP32"), signature)
 
     assert onnx.predict(rows)["score"].tolist() == [1.0, 2.0]
 
@@ -77,7 +82,7 @@ def test_a_tree_without_a_split_is_one_leaf() -> None:
 def test_a_constant_model_is_converted(tmp_path: Path) -> None:
     signature = saved(Kind("regression", (("min_data_in_leaf", 10_000),)), tmp_path)
 
-    onnx = ONNXEngine(convert_forest(tmp_path, signature, "FP32"), signature)
+    onnx = ONNXEngine(_converted(tmp_path, signature, "FP32"), signature)
 
     rows = many_rows()
     np.testing.assert_allclose(
@@ -115,7 +120,7 @@ def test_what_is_not_understood_is_refused(
     place.write_text(place.read_text().replace(before, after))
 
     with pytest.raises(Invalid, match=message):
-        convert_forest(tmp_path, signature, "FP32")
+        _converted(tmp_path, signature, "FP32")
 
 
 def test_the_matrix_is_called_like_no_column(tmp_path: Path) -> None:
@@ -126,6 +131,6 @@ def test_the_matrix_is_called_like_no_column(tmp_path: Path) -> None:
     text = trained(Kind("regression"), 1)[0].model_to_string()
     (tmp_path / "model.txt").write_text(_stump(text, 0.5))
 
-    onnx = ONNXEngine(convert_forest(tmp_path, signature, "FP64"), signature)
+    onnx = ONNXEngine(_converted(tmp_path, signature, "FP64"), signature)
 
     assert onnx.predict({"matrix": np.array([0.0, 1.0])})["matrix_"].tolist() == [1.0, 2.0]

@@ -32,6 +32,13 @@ class ChosenEngine:
         rows = len(next(iter(inputs.values())))
         return self._engines[bisect_left(self._borders, rows)].predict(inputs)
 
+    def close(self) -> None:
+        """Let go of what the engines hold."""
+        for engine in {id(one): one for one in self._engines}.values():
+            close = getattr(engine, "close", None)
+            if close is not None:
+                close()
+
 
 def borders(sizes: list[int]) -> list[float]:
     """The geometric means of each two neighbours."""

@@ -7,16 +7,17 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mainspring.core.errors import MainspringError, Unavailable
-from mainspring.core.signature import Signature
-from mainspring.engines import forest_conversion
+from mainspring.engines import estimator_conversion, forest_conversion
 from mainspring.engines.engine import read_description
+from mainspring.engines.forest_conversion import Asked
 from mainspring.engines.table import Precision
 
-Converter = Callable[[Path, Signature, Precision], bytes]
+Converter = Callable[[Asked], bytes]
 CONVERTERS: dict[str, Converter] = {
     "lightgbm": forest_conversion.convert,
+    "scikit-learn": estimator_conversion.convert,
 }
-"""By the name of the engine. Each reads data files alone, as the engine itself does."""
+"""By the name of the engine. Each reads what the engine itself would read, and no more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +29,7 @@ class Conversion:
     reason: str = ""
 
 
-def convert(folder: Path, precision: Precision) -> Conversion:
+def convert(folder: Path, precision: Precision, *, allow_code: bool = False) -> Conversion:
     """Convert the model of the folder so that the result takes and gives its signature's columns."""
     description = read_description(folder)
     converter = CONVERTERS.get(description.engine)
@@ -37,11 +38,17 @@ def convert(folder: Path, precision: Precision) -> Conversion:
     if converter is None:
         return Conversion(precision, reason=f"no converter for the engine {description.engine!r}")
     try:
-        return Conversion(precision, converter(folder, description.signature, precision))
+        asked = Asked(
+            folder=folder,
+            signature=description.signature,
+            precision=precision,
+            allow_code=allow_code,
+        )
+        return Conversion(precision, converter(asked))
     except Unavailable as error:
         return Conversion(precision, reason=f"no converter installed: {error.message}; {error.fix}")
     except MainspringError as error:
         return Conversion(precision, reason=f"it cannot be converted: {error.message}")
     except Exception as error:  # noqa: BLE001  the edge of foreign converters
-        said = f"{type(error).__name__}: {error}"
+        said = f"{type(error).__name__}: {error}".strip().partition("\n")[0]
         return Conversion(precision, reason=f"it cannot be converted: {said[:500]}")

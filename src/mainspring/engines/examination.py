@@ -20,6 +20,7 @@ from mainspring.engines.tensor import Array, Tensors
 from mainspring.engines.timing import Medians, medians
 
 Measure = Callable[[Mapping[str, Engine], Tensors], Medians]
+DEFAULT_BUDGET = Budget()
 PRECISIONS: tuple[Precision, ...] = ("FP32", "FP64")
 PACKAGES = (
     "lightgbm", "numpy", "onnx", "onnxruntime", "scikit-learn", "skl2onnx",
@@ -37,6 +38,16 @@ class Sample:
     task: str = ""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rules:
+    """How a model is examined."""
+
+    budget: Budget = DEFAULT_BUDGET
+    measure: Measure = medians
+    allow_code: bool = False
+    """Whether the version's files may be read if they hold code."""
+
+
 @dataclass(frozen=True, slots=True)
 class Examination:
     """What was found, and the ONNX file if it is to answer anything."""
@@ -46,32 +57,37 @@ class Examination:
 
 
 @dataclass(frozen=True, slots=True)
+class _Subject:
+    """The version, what it is examined with, and what its own engine answers."""
+
+    folder: Path
+    native: LoadedModel
+    sample: Sample
+    expected: Tensors
+    rules: Rules
+
+
+@dataclass(frozen=True, slots=True)
 class _Verified:
     conversion: Conversion
     engine: Engine
     parity: Parity
 
 
-def examine(
-    folder: Path,
-    sample: Sample,
-    *,
-    budget: Budget | None = None,
-    measure: Measure = medians,
-) -> Examination:
+def examine(folder: Path, sample: Sample, rules: Rules | None = None) -> Examination:
     """Examine the model of the folder; whatever goes wrong with its conversion is a reason.
 
     Errors: those of loading the version's own engine, and of asking it for the sample's rows.
     """
-    limits = budget or Budget()
-    native = load_model(folder)
-    expected = native.predict(sample.inputs)
-    best, reason = _best(folder, native, sample, (expected, limits))
+    rules = rules or Rules()
+    native = load_model(folder, allow_code=rules.allow_code)
+    subject = _Subject(folder, native, sample, native.predict(sample.inputs), rules)
+    best, reason = _best(subject)
     engines: dict[str, Engine] = {"native": native.engine}
     if best is not None and best.parity.within:
         engines["onnx"] = best.engine
     timed = chosen(
-        measure(engines, _repeated(sample.inputs, max(SIZES))), best.parity if best else None
+        rules.measure(engines, _repeated(sample.inputs, max(SIZES))), best.parity if best else None
     )
     table = EngineTable(
         native=native.name,
@@ -79,7 +95,7 @@ def examine(
         reason=reason or in_words(timed, best.conversion.precision if best else None),
         precision=best.conversion.precision if best else None,
         parity=best.parity if best else None,
-        budget=limits,
+        budget=rules.budget,
         rows=sample.origin,
         libraries=libraries(),
     )
@@ -87,14 +103,12 @@ def examine(
     return Examination(table, model)
 
 
-def _best(
-    folder: Path, native: LoadedModel, sample: Sample, wanted: tuple[Tensors, Budget]
-) -> tuple[_Verified | None, str]:
+def _best(subject: _Subject) -> tuple[_Verified | None, str]:
     """The conversion that is nearest, single precision first; and why none may be used."""
     found: list[_Verified] = []
     reasons: list[str] = []
     for precision in PRECISIONS:
-        one = _tried(folder, native, sample, (precision, *wanted))
+        one = _tried(subject, precision)
         if isinstance(one, str):
             reasons.append(one)
             continue
@@ -110,16 +124,13 @@ def _best(
     return best, f"its conversion is not within the parity budget: {beyond}"
 
 
-def _tried(
-    folder: Path, native: LoadedModel, sample: Sample, wanted: tuple[Precision, Tensors, Budget]
-) -> _Verified | str:
+def _tried(subject: _Subject, precision: Precision) -> _Verified | str:
     """The conversion with what it was held against, or why there is none."""
-    precision, expected, budget = wanted
-    conversion = convert(folder, precision)
+    conversion = convert(subject.folder, precision, allow_code=subject.rules.allow_code)
     if conversion.model is None:
         return conversion.reason
     try:
-        return _verified(conversion, native, sample, (expected, budget))
+        return _verified(subject, conversion, conversion.model)
     except MainspringError as error:
         why = error.message
     except Exception as error:  # noqa: BLE001  the edge of a foreign runtime
@@ -131,16 +142,13 @@ def _order(one: _Verified) -> tuple[bool, float, float]:
     return not one.parity.within, one.parity.flips, one.parity.over
 
 
-def _verified(
-    conversion: Conversion, native: LoadedModel, sample: Sample, wanted: tuple[Tensors, Budget]
-) -> _Verified:
-    assert conversion.model is not None
-    expected, budget = wanted
-    engine = _loaded(conversion.model, native)
+def _verified(subject: _Subject, conversion: Conversion, model: bytes) -> _Verified:
+    sample = subject.sample
+    engine = _loaded(model, subject.native)
     parity = judge(
-        expected,
+        subject.expected,
         engine.predict(sample.inputs),
-        budget,
+        subject.rules.budget,
         task=sample.task,
         labels=sample.labels,
     )

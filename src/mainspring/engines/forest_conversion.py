@@ -75,18 +75,31 @@ class _Nodes:
         self.missing_true.append(int(missing))
 
 
-def convert(folder: Path, signature: Signature, precision: Precision) -> bytes:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asked:
+    """What a converter is asked for."""
+
+    folder: Path
+    signature: Signature
+    precision: Precision
+    allow_code: bool = False
+    """Whether files may be read that hold code."""
+
+
+def convert(asked: Asked) -> bytes:
     """The model of the folder as ONNX; errors: `Invalid` says what ONNX cannot express."""
-    forest = read_forest((folder / MODEL).read_text())
+    signature, precision = asked.signature, asked.precision
+    forest = read_forest((asked.folder / MODEL).read_text())
     after = _after(forest, [column.name for column in signature.outputs])
     if sum(len(tree.splits) + len(tree.leaves) for tree in forest.trees) > MOST_NODES:
         raise Invalid(f"its trees have more than {MOST_NODES:,} nodes")
-    matrix = _free_name({column.name for column in (*signature.inputs, *signature.outputs)})
+    matrix = free_name({column.name for column in (*signature.inputs, *signature.outputs)})
     ensemble = _ensemble(forest, precision, matrix)
     return _model([ensemble, *after], matrix, forest, signature, precision)
 
 
-def _free_name(taken: set[str]) -> str:
+def free_name(taken: set[str]) -> str:
+    """What the one matrix is called where columns have names of their own."""
     name = "matrix"
     while name in taken:
         name += "_"

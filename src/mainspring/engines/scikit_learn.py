@@ -162,15 +162,16 @@ def _take(
 ) -> tuple[str, Callable[[Any], Array]]:
     """Which answer of the estimator the column holds, and how to get it out."""
     dtype = DTYPES[column.datatype]
-    kind, index = _meant(column, signature, estimator)
+    kind, index = meant(column, signature, estimator)
     _check_kind(column, kind, estimator)
     if index is not None:
         return kind, lambda values: np.asarray(values)[:, index].astype(dtype, copy=False)
     return kind, lambda values: values.astype(dtype, copy=False)
 
 
-def _meant(column: Column, signature: Signature, estimator: Any) -> tuple[str, int | None]:
-    """`predict` and `predict_proba` by name; else by how many columns of numbers there are."""
+def meant(column: Column, signature: Signature, estimator: Any) -> tuple[str, int | None]:
+    """What an output holds, and which column of it: `predict` and `predict_proba` by name; else by how
+    many columns of numbers there are."""
     name, outputs = column.name, signature.outputs
     if name in (PREDICT, PROBABILITIES):
         return name, None
