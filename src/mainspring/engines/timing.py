@@ -25,7 +25,7 @@ def medians(
     rows: Tensors,
     *,
     sizes: Sequence[int] = SIZES,
-    within_s: float = 3.0,
+    within_s: float = 1.5,
     clock: Clock = time.perf_counter,
 ) -> Medians:
     """The median seconds of a call of each engine, for each of the sizes.

@@ -23,10 +23,10 @@ class EngineStore:
 
     def add(self, values: dict[str, Any]) -> bool:
         """Keep what was measured, unless something was; answers whether it is kept."""
-        statement = upsert(version_engine_table).values(values)
-        return (
-            self._connection.execute(
-                statement.on_conflict_do_nothing(index_elements=["version_id"])
-            ).rowcount
-            > 0
+        kept = (
+            upsert(version_engine_table)
+            .values(values)
+            .on_conflict_do_nothing(index_elements=["version_id"])
+            .returning(version_engine_table.c.version_id)
         )
+        return self._connection.execute(kept).first() is not None

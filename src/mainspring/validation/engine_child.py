@@ -44,7 +44,9 @@ def main() -> int:
 
 
 def _listen() -> None:
-    sys.stdin.buffer.read()
+    # Not through the buffer, whose lock the end of the interpreter would wait for.
+    while os.read(0, 4096):
+        pass
     os._exit(1)
 
 
