@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import logging
 import subprocess
@@ -12,7 +13,7 @@ from pathlib import Path
 import msgspec
 
 from mainspring.core.blobs import BlobStore
-from mainspring.core.errors import MainspringError
+from mainspring.core.errors import MainspringError, NotFound
 from mainspring.core.operation import Client
 from mainspring.deployment import contract
 from mainspring.deployment.contract import DeploymentState, ListDeployments, Placement, Report
@@ -28,14 +29,18 @@ from mainspring.deployment.place import (
 from mainspring.deployment.process import ask, end, is_alive, launch, start_time
 from mainspring.registry import contract as registry
 from mainspring.registry.contract import NameVersion
+from mainspring.registry.engine_contract import VersionEngines, show_engines
 from mainspring.registry.model import ModelVersion
 from mainspring.serving.group import read_state
-from mainspring.serving.snapshot import Snapshot, Source, read_snapshot, write_snapshot
+from mainspring.serving.snapshot import Choice, Snapshot, Source, read_snapshot, write_snapshot
+from mainspring.tracking.contract import FileEntry
 
 BACKOFF_S = (0.0, 1.0, 2.0, 5.0, 15.0, 30.0)
 STEADY_S = 30.0
 """A process that ran this long starts with a clean sheet when it dies."""
 DRAIN_S = 25.0
+ENGINES_S = 5.0
+"""How often is asked whether the engines of a version were timed meanwhile."""
 HOPELESS = 3
 """After so many deaths in a row a deployment counts as failed; it is tried on all the same."""
 
@@ -53,6 +58,9 @@ class _Watch:
     not_before: float = 0.0
     ended_at: float | None = None
     versions: dict[int, ModelVersion] = field(default_factory=dict)
+    engines: dict[int, VersionEngines] = field(default_factory=dict)
+    engines_after: float = 0.0
+    """When to ask again for the engines of a version that had none."""
 
 
 class Supervisor:
@@ -252,8 +260,9 @@ class Supervisor:
                 Source(
                     name=deployment.model,
                     version=str(version.version),
-                    place=str(self._unpacked(version)),
+                    place=str(self._unpacked(version.own_digest(), version.files)),
                     digest=version.own_digest(),
+                    choice=self._choice(client, version, watch),
                 ),
             ),
             tokens=tuple(placement.tokens),
@@ -262,12 +271,27 @@ class Supervisor:
             limits=limits(serving),
         )
 
-    def _unpacked(self, version: ModelVersion) -> Path:
-        """The version's files in a folder by its digest, each verified as it is read."""
-        folder = self._home / "models" / version.own_digest().replace(":", "-")
+    def _choice(self, client: Client, version: ModelVersion, watch: _Watch) -> Choice | None:
+        """The version's conversion, once it has been timed and is to answer anything."""
+        number, now = version.version, time.monotonic()
+        if number not in watch.engines and now >= watch.engines_after:
+            watch.engines_after = now + ENGINES_S
+            with contextlib.suppress(NotFound):
+                watch.engines[number] = client.call(
+                    show_engines, NameVersion(model=version.model, version=number)
+                )
+        found = watch.engines.get(number)
+        if found is None or found.onnx is None:
+            return None
+        folder = self._unpacked(found.onnx.digest, [found.onnx])
+        return Choice(folder=str(folder), table=found.table)
+
+    def _unpacked(self, digest: str, files: list[FileEntry]) -> Path:
+        """The files in a folder by their digest, each verified as it is read."""
+        folder = self._home / "models" / digest.replace(":", "-")
         done = folder / ".complete"
         if not done.exists():
-            for file in version.files:
+            for file in files:
                 place = folder / file.path
                 place.parent.mkdir(parents=True, exist_ok=True)
                 aside = place.with_name(f"{place.name}.part")

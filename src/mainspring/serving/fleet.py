@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 
-from mainspring.core.errors import NotFound, Unavailable
+from mainspring.core.errors import MainspringError, NotFound, Unavailable
 from mainspring.core.signature import Column, Datatype, Signature
+from mainspring.engines.choice import load_chosen
 from mainspring.engines.engine import LoadedModel
 from mainspring.engines.source import load_source
 from mainspring.engines.tensor import DTYPES, Tensors
@@ -16,7 +19,9 @@ from mainspring.serving.framing import Framing
 from mainspring.serving.log_policy import LogPolicy
 from mainspring.serving.metrics import ModelMetrics
 from mainspring.serving.protocol import Codec
-from mainspring.serving.snapshot import Limits, Snapshot, Source
+from mainspring.serving.snapshot import Choice, Limits, Snapshot, Source
+
+log = logging.getLogger("mainspring.serving")
 
 SERIAL = "python"
 """The engine whose models are called one at a time, and never on the event loop: it is not ours."""
@@ -111,11 +116,22 @@ def _settings(snapshot: Snapshot) -> tuple[object, ...]:
 
 def _load(source: Source, snapshot: Snapshot, policy: LogPolicy) -> ServedModel:
     model = load_source(source.place, allow_code=snapshot.allow_code)
+    if source.choice is not None:
+        model = _with_choice(model, source, source.choice)
     policy.check_against(model.signature)
     if model.signature.inputs:
         # The first call allocates and may fail: neither shall happen to a caller.
         model.predict(synthetic_row(model.signature, model.rows or 1))
     return ServedModel(source, model, snapshot.limits, policy)
+
+
+def _with_choice(model: LoadedModel, source: Source, choice: Choice) -> LoadedModel:
+    """The model with its conversion beside it; one that cannot be loaded keeps nobody from an answer."""
+    try:
+        return load_chosen(model, Path(choice.folder), choice.table)
+    except (MainspringError, OSError) as error:
+        log.warning("%s %s: its own engine answers alone: %s", source.name, source.version, error)
+        return model
 
 
 def synthetic_row(signature: Signature, rows: int = 1) -> Tensors:

@@ -10,6 +10,7 @@ import msgspec
 
 from mainspring.core.errors import Invalid, NotFound
 from mainspring.engines import strict
+from mainspring.engines.table import EngineTable
 from mainspring.serving.log_policy import LogPolicy
 
 Name = Annotated[str, msgspec.Meta(pattern=r"^[^/\x00-\x1f]{1,255}$")]
@@ -20,7 +21,22 @@ Count = Annotated[int, msgspec.Meta(ge=1)]
 Port = Annotated[int, msgspec.Meta(ge=1, le=65535)]
 
 
-class Source(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class Choice(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A version's conversion, and which numbers of rows it answers."""
+
+    folder: Folder
+    """It holds `model.onnx`."""
+    table: EngineTable
+
+
+class Source(
+    # What is not said is left out: a data plane of an earlier release reads the rest.
+    msgspec.Struct,
+    frozen=True,
+    kw_only=True,
+    forbid_unknown_fields=True,
+    omit_defaults=True,
+):
     """One version of a model, and where it is."""
 
     name: Name
@@ -30,6 +46,8 @@ class Source(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     digest: Annotated[str, msgspec.Meta(pattern="^sha256:[0-9a-f]+$")]
     loaded: bool = True
     """Whether it is served; one that was unloaded is only listed."""
+    choice: Choice | None = None
+    """None if its own engine answers everything."""
 
 
 class Limits(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
