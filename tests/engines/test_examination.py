@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -14,8 +15,10 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from mainspring.core.errors import Invalid
+from mainspring.engines import examination
 from mainspring.engines.engine import Engine
-from mainspring.engines.examination import Rules, Sample, examine
+from mainspring.engines.examination import Examination, Rules, Sample
+from mainspring.engines.source import load_source
 from mainspring.engines.table import SIZES, EngineTable
 from mainspring.engines.tensor import Tensors
 from mainspring.engines.timing import Medians, medians
@@ -38,6 +41,12 @@ def stopwatch(**seconds: tuple[float, float, float]) -> Rules:
 
 
 QUICK_AT_FEW = stopwatch(native=(0.5, 0.5, 0.5), onnx=(0.25, 0.25, 0.75))
+
+
+def examine(folder: Path, sample: Sample, rules: Rules) -> Examination:
+    """Examine the model of the folder, which this test made itself."""
+    native = load_source(str(folder), allow_code=True)
+    return examination.examine(folder, native, sample, rules)
 
 
 def sampled(inputs: Tensors, **more: object) -> Sample:
@@ -196,3 +205,24 @@ def test_real_engines_are_timed(tmp_path: Path) -> None:
         assert size.native_s > 0
         assert size.onnx_s is not None
         assert size.onnx_s > 0
+
+
+def test_a_model_that_takes_a_fixed_number_of_rows_is_not_timed(tmp_path: Path) -> None:
+    forests.saved(Kind("binary"), tmp_path)
+    fixed = replace(load_source(str(tmp_path)), rows=4)
+
+    found = examination.examine(tmp_path, fixed, sampled(many_rows()), QUICK_AT_FEW)
+
+    assert found.table.sizes == ()
+    assert found.table.reason == "its own engine takes 4 rows a call"
+
+
+def test_a_folder_that_we_did_not_save_keeps_its_engine(tmp_path: Path) -> None:
+    forests.saved(Kind("binary"), tmp_path)
+    native = load_source(str(tmp_path))
+    (tmp_path / "model.json").unlink()
+
+    found = examination.examine(tmp_path, native, sampled(many_rows()), stopwatch(native=(1, 1, 1)))
+
+    assert choices(found.table) == ["native"] * 3
+    assert "holds no model.json" in found.table.reason

@@ -10,6 +10,7 @@ import pytest
 from mainspring.core.errors import Invalid
 from mainspring.core.signature import Column, Signature
 from mainspring.engines.conversion import convert
+from mainspring.engines.encoding import encode
 from mainspring.engines.engine import load_model
 from mainspring.engines.forest_conversion import Asked
 from mainspring.engines.forest_conversion import convert as convert_forest
@@ -134,3 +135,33 @@ def test_the_matrix_is_called_like_no_column(tmp_path: Path) -> None:
     onnx = ONNXEngine(_converted(tmp_path, signature, "FP64"), signature)
 
     assert onnx.predict({"matrix": np.array([0.0, 1.0])})["matrix_"].tolist() == [1.0, 2.0]
+
+
+def test_all_classes_in_one_output(tmp_path: Path) -> None:
+    kind = Kind("multiclass", (("num_class", 5),))
+    signature = saved(kind, tmp_path)
+    whole = Column(name="scores", datatype="FP64", shape=(5,))
+    one = Signature(inputs=signature.inputs, outputs=(whole,))
+    rows = many_rows()
+
+    found = ONNXEngine(_converted(tmp_path, one, "FP32"), one).predict(rows)["scores"]
+
+    expected = load_model(tmp_path).predict(rows)
+    np.testing.assert_allclose(
+        found, np.column_stack([expected[f"score{n}"] for n in range(5)]), atol=2e-6
+    )
+
+
+def test_one_matrix_for_input(tmp_path: Path) -> None:
+    signature = saved(Kind("binary"), tmp_path)
+    matrix = Column(name="input", datatype="FP64", shape=(6,), nullable=True)
+    one = Signature(inputs=(matrix,), outputs=signature.outputs)
+    rows = many_rows()
+
+    found = ONNXEngine(_converted(tmp_path, one, "FP64"), one).predict(
+        {"input": encode(signature, rows)}
+    )
+
+    np.testing.assert_allclose(
+        found["score0"], load_model(tmp_path).predict(rows)["score0"], atol=2e-7
+    )

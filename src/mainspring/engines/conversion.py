@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from mainspring.core.errors import MainspringError, Unavailable
+from mainspring.core.errors import Invalid, MainspringError, Unavailable
 from mainspring.engines import estimator_conversion, forest_conversion
 from mainspring.engines.engine import read_description
 from mainspring.engines.forest_conversion import Asked
@@ -31,24 +31,29 @@ class Conversion:
 
 def convert(folder: Path, precision: Precision, *, allow_code: bool = False) -> Conversion:
     """Convert the model of the folder so that the result takes and gives its signature's columns."""
+    try:
+        return Conversion(precision, _converted(folder, precision, allow_code=allow_code))
+    except Unavailable as error:
+        reason = f"no converter installed: {error.message}; {error.fix}"
+    except MainspringError as error:
+        reason = f"it cannot be converted: {error.message}"
+    except Exception as error:  # noqa: BLE001  the edge of foreign converters
+        said = f"{type(error).__name__}: {error}".strip().partition("\n")[0]
+        reason = f"it cannot be converted: {said[:500]}"
+    return Conversion(precision, reason=reason)
+
+
+def _converted(folder: Path, precision: Precision, *, allow_code: bool) -> bytes:
     description = read_description(folder)
     converter = CONVERTERS.get(description.engine)
     if description.engine == "onnx":
-        return Conversion(precision, reason="the version is ONNX itself")
+        raise Invalid("it is ONNX already")
     if converter is None:
-        return Conversion(precision, reason=f"no converter for the engine {description.engine!r}")
-    try:
-        asked = Asked(
-            folder=folder,
-            signature=description.signature,
-            precision=precision,
-            allow_code=allow_code,
-        )
-        return Conversion(precision, converter(asked))
-    except Unavailable as error:
-        return Conversion(precision, reason=f"no converter installed: {error.message}; {error.fix}")
-    except MainspringError as error:
-        return Conversion(precision, reason=f"it cannot be converted: {error.message}")
-    except Exception as error:  # noqa: BLE001  the edge of foreign converters
-        said = f"{type(error).__name__}: {error}".strip().partition("\n")[0]
-        return Conversion(precision, reason=f"it cannot be converted: {said[:500]}")
+        raise Invalid(f"there is no converter for the engine {description.engine!r}")
+    asked = Asked(
+        folder=folder,
+        signature=description.signature,
+        precision=precision,
+        allow_code=allow_code,
+    )
+    return converter(asked)

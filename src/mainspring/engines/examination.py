@@ -8,10 +8,12 @@ from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
+import msgspec
+
 from mainspring.core.errors import MainspringError
 from mainspring.engines.choice import chosen, in_words
 from mainspring.engines.conversion import Conversion, convert
-from mainspring.engines.engine import Engine, LoadedModel, ModelDescription, load_model
+from mainspring.engines.engine import Engine, LoadedModel, ModelDescription
 from mainspring.engines.onnx import MODEL
 from mainspring.engines.onnx import load as load_onnx
 from mainspring.engines.parity import judge
@@ -74,33 +76,47 @@ class _Verified:
     parity: Parity
 
 
-def examine(folder: Path, sample: Sample, rules: Rules | None = None) -> Examination:
+def examine(
+    folder: Path, native: LoadedModel, sample: Sample, rules: Rules | None = None
+) -> Examination:
     """Examine the model of the folder; whatever goes wrong with its conversion is a reason.
 
-    Errors: those of loading the version's own engine, and of asking it for the sample's rows.
+    Errors: those of asking the version's own engine for the sample's rows.
     """
     rules = rules or Rules()
-    native = load_model(folder, allow_code=rules.allow_code)
+    if native.rows is not None or not native.batching:
+        many = f"{native.rows} rows" if native.rows is not None else "one request"
+        return _untimed(native, sample, rules, f"its own engine takes {many} a call")
     subject = _Subject(folder, native, sample, native.predict(sample.inputs), rules)
     best, reason = _best(subject)
     engines: dict[str, Engine] = {"native": native.engine}
     if best is not None and best.parity.within:
         engines["onnx"] = best.engine
-    timed = chosen(
-        rules.measure(engines, _repeated(sample.inputs, max(SIZES))), best.parity if best else None
+    measured = rules.measure(engines, _repeated(sample.inputs, max(SIZES)))
+    timed = chosen(measured, best.parity if best else None)
+    told = _untimed(native, sample, rules, reason)
+    if best is None:
+        return Examination(msgspec.structs.replace(told.table, sizes=timed))
+    precision = best.conversion.precision
+    table = msgspec.structs.replace(
+        told.table,
+        sizes=timed,
+        reason=reason or in_words(timed, precision),
+        precision=precision,
+        parity=best.parity,
     )
+    return Examination(table, best.conversion.model if table.uses_onnx else None)
+
+
+def _untimed(native: LoadedModel, sample: Sample, rules: Rules, reason: str) -> Examination:
     table = EngineTable(
         native=native.name,
-        sizes=timed,
-        reason=reason or in_words(timed, best.conversion.precision if best else None),
-        precision=best.conversion.precision if best else None,
-        parity=best.parity if best else None,
+        reason=reason,
         budget=rules.budget,
         rows=sample.origin,
         libraries=libraries(),
     )
-    model = best.conversion.model if best and table.uses_onnx else None
-    return Examination(table, model)
+    return Examination(table)
 
 
 def _best(subject: _Subject) -> tuple[_Verified | None, str]:

@@ -14,7 +14,7 @@ import numpy as np
 
 from mainspring.core.errors import Invalid
 from mainspring.core.extras import require
-from mainspring.core.signature import Signature
+from mainspring.core.signature import Column, Signature
 from mainspring.engines.lightgbm import MODEL
 from mainspring.engines.table import Precision
 from mainspring.engines.tree_text import Forest, Split, Tree, read_forest
@@ -90,7 +90,7 @@ def convert(asked: Asked) -> bytes:
     """The model of the folder as ONNX; errors: `Invalid` says what ONNX cannot express."""
     signature, precision = asked.signature, asked.precision
     forest = read_forest((asked.folder / MODEL).read_text())
-    after = _after(forest, [column.name for column in signature.outputs])
+    after = _after(forest, signature.outputs)
     if sum(len(tree.splits) + len(tree.leaves) for tree in forest.trees) > MOST_NODES:
         raise Invalid(f"its trees have more than {MOST_NODES:,} nodes")
     matrix = free_name({column.name for column in (*signature.inputs, *signature.outputs)})
@@ -191,11 +191,13 @@ def _numbers(
     return {name: near.tolist()}
 
 
-def _after(forest: Forest, outputs: list[str]) -> list[Node]:
+def _after(forest: Forest, columns: tuple[Column, ...]) -> list[Node]:
     """From the raw score to the signature's columns, in double precision."""
+    outputs = [column.name for column in columns]
+    whole = len(columns) == 1 and bool(columns[0].shape)
     kind, _, said = forest.objective.partition(" ")
     parameters = dict(part.partition(":")[::2] for part in said.split())
-    if len(outputs) != forest.per_iteration:
+    if not whole and len(outputs) != forest.per_iteration:
         raise Invalid(f"it has {forest.per_iteration} scores, its signature {len(outputs)} outputs")
     nodes: list[Node] = [("Cast", ["mainspring.raw"], ["mainspring.score"], {"to": DOUBLE})]
     if forest.average:
@@ -264,7 +266,7 @@ def _model(
             )
         ],
         [
-            helper.make_tensor_value_info(column.name, DOUBLE, ["rows", 1])
+            helper.make_tensor_value_info(column.name, DOUBLE, ["rows", *(column.shape or (1,))])
             for column in signature.outputs
         ],
         constants,

@@ -14,13 +14,13 @@ import msgspec
 import numpy as np
 import pyarrow as pa
 
-from mainspring.core.errors import MainspringError
+from mainspring.core.errors import Invalid, MainspringError
 from mainspring.core.signature import Signature
 from mainspring.datasets.inputs import to_inputs
 from mainspring.datasets.storage import read_rows
-from mainspring.engines.engine import read_description
 from mainspring.engines.examination import Examination, Sample, examine, libraries
 from mainspring.engines.made_rows import made_rows
+from mainspring.engines.source import load_source
 from mainspring.engines.table import SIZES, Budget, EngineTable
 from mainspring.engines.tensor import DTYPES, Array, Tensors, check_inputs
 from mainspring.registry.engine_contract import CONVERSION
@@ -52,10 +52,9 @@ def _listen() -> None:
 
 def examined(task: Task) -> Examination:
     """What was found; a model that cannot be loaded or asked has a reason and no times."""
-    folder = Path(task.folder)
     try:
-        description = read_description(folder)
-        return examine(folder, sampled(task, description.signature))
+        native = load_source(task.folder)
+        return examine(Path(task.folder), native, sampled(task, native.signature))
     except MainspringError as error:
         why = error.message
     except Exception as error:  # noqa: BLE001  the edge of foreign models
@@ -66,6 +65,8 @@ def examined(task: Task) -> Examination:
 
 def sampled(task: Task, signature: Signature) -> Sample:
     """The rows of the run if they fit and suffice, else rows that are made up."""
+    if not signature.inputs:
+        raise Invalid("it declares no inputs, so that no rows can be made for it")
     lacking = "its run kept no rows"
     if task.rows is not None:
         table = _some(read_rows(Path(task.rows)))
