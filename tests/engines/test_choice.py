@@ -19,7 +19,7 @@ from mainspring.engines.onnx import ONNXEngine
 from mainspring.engines.table import SIZES, EngineName, EngineTable, Timed
 from mainspring.engines.tensor import Tensors
 from mainspring.testing.engine import EngineContract
-from tests.engines import estimators, forests
+from tests.engines import fitted_models, forests
 from tests.engines.fitted_models import SCORE, matrix
 from tests.engines.forests import Kind, many_rows
 
@@ -67,7 +67,7 @@ class TestAnEstimatorWithItsConversion(EngineContract):
         data, flag = matrix()
         estimator = GradientBoostingClassifier(n_estimators=20).fit(data, flag)
         inputs = tuple(Column(name=f"x{n}", datatype="FP64") for n in range(data.shape[1]))
-        estimators.saved(estimator, tmp_path, inputs, SCORE)
+        fitted_models.saved(estimator, tmp_path, inputs, SCORE)
         return tmp_path
 
     @pytest.fixture

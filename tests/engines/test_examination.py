@@ -22,7 +22,7 @@ from mainspring.engines.source import load_source
 from mainspring.engines.table import SIZES, EngineTable
 from mainspring.engines.tensor import Tensors
 from mainspring.engines.timing import Medians, medians
-from tests.engines import estimators, forests
+from tests.engines import fitted_models, forests
 from tests.engines.fitted_models import SCORE, far_from_zero, matrix
 from tests.engines.forests import KINDS, Kind, many_rows
 
@@ -59,7 +59,7 @@ def choices(table: EngineTable) -> list[str]:
 
 def test_the_quicker_engine_is_chosen_for_each_size(tmp_path: Path) -> None:
     data, flag = matrix()
-    estimators.saved(GradientBoostingClassifier(n_estimators=20).fit(data, flag), tmp_path)
+    fitted_models.saved(GradientBoostingClassifier(n_estimators=20).fit(data, flag), tmp_path)
 
     found = examine(tmp_path, sampled({"input": data}), QUICK_AT_FEW)
 
@@ -86,7 +86,7 @@ def test_one_that_is_never_quicker_is_not_kept(tmp_path: Path) -> None:
 
 
 def test_one_that_flips_labels_is_not_used_however_quick_it_is(tmp_path: Path) -> None:
-    rows = estimators.tied(tmp_path)
+    rows = fitted_models.tied(tmp_path)
 
     found = examine(tmp_path, sampled(rows), stopwatch(native=(9, 9, 9), onnx=(0, 0, 0)))
 
@@ -102,7 +102,7 @@ def test_one_that_flips_labels_is_not_used_however_quick_it_is(tmp_path: Path) -
 def test_the_precision_is_what_stays_within_the_budget(tmp_path: Path) -> None:
     data, flag = far_from_zero()
     forest = RandomForestClassifier(11, random_state=0)
-    estimators.saved(make_pipeline(StandardScaler(), forest).fit(data, flag), tmp_path)
+    fitted_models.saved(make_pipeline(StandardScaler(), forest).fit(data, flag), tmp_path)
 
     found = examine(tmp_path, sampled({"input": data}), QUICK_AT_FEW)
 
@@ -121,7 +121,7 @@ def test_single_precision_is_enough_where_no_row_is_off(tmp_path: Path) -> None:
 def test_a_loss_on_known_labels_counts(tmp_path: Path) -> None:
     data, flag = matrix()
     estimator = make_pipeline(StandardScaler(), LogisticRegression()).fit(data, flag)
-    estimators.saved(estimator, tmp_path, outputs=SCORE)
+    fitted_models.saved(estimator, tmp_path, outputs=SCORE)
     labelled = sampled({"input": data}, labels=flag, task="binary")
 
     found = examine(tmp_path, labelled, QUICK_AT_FEW)

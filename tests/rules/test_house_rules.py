@@ -39,6 +39,7 @@ MANY_PARAMETERS = {
 }
 SLEEPERS = {
     "tests/journeys/test_survives_kill.py": "kills at random moments, which have to pass first",
+    "tests/serving/python_models.py": "models that are slow, or hang",
 }
 SAYS_NOTHING = {
     "utils",
