@@ -19,6 +19,7 @@ MAX_ROWS = 100_000
 NESTED = re.compile(rb"\s*\[\s*\[")
 PLACE = re.compile(r" - at `\$\[(\d+)\].*`$")
 DEEPEST = 8
+KNOWN_SHAPES = 64
 FEW = 256
 """Up to here Python finds the largest number in less time than numpy needs to begin."""
 LENGTH = struct.Struct("<I")
@@ -47,11 +48,17 @@ class ColumnReader:
         self._list: Any = GenericAlias(list, (self._value,))
         self._flat: Any = msgspec.json.Decoder(self._list)
         self._nested: dict[int, Any] = {}
+        self._accepted: set[tuple[int, ...]] = set()
+        """Shapes that were checked before: most requests have the same few."""
+        self._needs_numbers = self._dtype.kind == "f" and declared and not column.nullable
         self._largest = float(np.finfo(self._dtype).max) if self._dtype.kind == "f" else 0.0
 
     def check(self, datatype: str, shape: list[int]) -> tuple[int, ...]:
         """Refuse another datatype or shape than the column has; answer the shape of the array."""
+        found = tuple(shape)
         column = self.column
+        if found in self._accepted and datatype == column.datatype:
+            return found
         if datatype != column.datatype:
             raise Invalid(
                 f"column {column.name!r} has the datatype {datatype!r}; {column.datatype} is "
@@ -64,8 +71,7 @@ class ColumnReader:
                     f"input {column.name!r} has the shape {shape}; sizes from 0 on are wanted",
                     field=column.name,
                 )
-            return tuple(shape)
-        found = tuple(shape)
+            return found
         if not self._fits(found):
             wanted = "[rows] or [rows, 1]" if not column.shape else f"{[-1, *column.shape]}"
             raise Invalid(
@@ -77,6 +83,8 @@ class ColumnReader:
                 f"column {column.name!r} has {found[0]} rows; at most {MAX_ROWS} fit",
                 field=column.name,
             )
+        if len(self._accepted) < KNOWN_SHAPES:
+            self._accepted.add(found)
         return found
 
     def _fits(self, shape: tuple[int, ...]) -> bool:
@@ -142,7 +150,10 @@ class ColumnReader:
         if dtype.kind == "b" and raw.translate(None, b"\x00\x01"):
             raise Invalid(f"column {name!r} is BOOL; its bytes must be 0 or 1", field=name)
         # A copy: what the engine gets is aligned, and may be written to.
-        return self._shaped(np.frombuffer(raw, dtype=dtype).copy(), shape)
+        array = np.frombuffer(raw, dtype=dtype).copy()
+        if self._needs_numbers and np.count_nonzero(lacking := np.isnan(array)):
+            raise null_refused(self.column, int(lacking.argmax()) * shape[0] // array.size)
+        return self._shaped(array, shape)
 
     def shape_in(self, raw: bytes) -> tuple[int, ...]:
         """The shape of a body that is nothing but this column."""
@@ -167,13 +178,16 @@ class ColumnReader:
             texts = [self._text(value, place) for place, value in enumerate(values)]
             return self._shaped(_objects(texts), shape)
         try:
-            return self._shaped(np.array(values, dtype=self._dtype), shape)
+            array = np.array(values, dtype=self._dtype)
         except OverflowError:
             raise Invalid(
                 f"column {self.column.name!r} holds a number that does not fit "
                 f"{self.column.datatype}",
                 field=self.column.name,
             ) from None
+        if self._needs_numbers and np.count_nonzero(lacking := np.isnan(array)):
+            raise null_refused(self.column, int(lacking.argmax()) * shape[0] // array.size)
+        return self._shaped(array, shape)
 
     def _flattened(self, raw: msgspec.Raw, shape: tuple[int, ...]) -> list[Any]:
         """Nested lists, each as long as the shape says."""
@@ -258,7 +272,7 @@ class ColumnReader:
         return array
 
     def _all_fit(self, values: list[Any]) -> bool:
-        if self.column.nullable:
+        if self.column.nullable and None in values:
             values = [value for value in values if value is not None]
         return not values or -self._largest <= min(values) <= max(values) <= self._largest
 

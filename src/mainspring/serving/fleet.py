@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
+import weakref
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -120,9 +122,14 @@ def _load(source: Source, snapshot: Snapshot, policy: LogPolicy) -> ServedModel:
         model = _with_choice(model, source, source.choice)
     policy.check_against(model.signature)
     if model.signature.inputs:
-        # The first call allocates and may fail: neither shall happen to a caller.
-        model.predict(synthetic_row(model.signature, model.rows or 1))
-    return ServedModel(source, model, snapshot.limits, policy)
+        # The first call allocates and may fail: neither shall happen to a caller. A row that was made
+        # up is one that the model may refuse.
+        with contextlib.suppress(Invalid):
+            model.predict(synthetic_row(model.signature, model.rows or 1))
+    served = ServedModel(source, model, snapshot.limits, policy)
+    # Once the last request that holds it is answered.
+    weakref.finalize(served, model.close)
+    return served
 
 
 def _with_choice(model: LoadedModel, source: Source, choice: Choice) -> LoadedModel:

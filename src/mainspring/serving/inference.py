@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
+from itertools import count
 from os import urandom
 
 from mainspring.core.errors import Invalid
@@ -16,6 +17,8 @@ RESERVED = {
     EVENT_TIME: Column(name=EVENT_TIME, datatype="INT64"),
     ENTITY_KEY: Column(name=ENTITY_KEY, datatype="BYTES"),
 }
+PROCESS_ID, NUMBERS = urandom(8).hex(), count()
+"""What ids are made of for requests that bring none: no other process has the first half."""
 LONGEST_ID = 200
 LAST_MOMENT = 253_402_300_799_999_999  # the end of the year 9999
 Kind = tuple[tuple[str, str, tuple[int, ...]], ...]
@@ -77,9 +80,11 @@ def assembled(
     columns: Tensors, rows: int, about: About, outputs: tuple[str, ...], kind: Kind | None
 ) -> InferRequest:
     """The request of checked tensors; the reserved ones are taken out and checked."""
-    ids = columns.pop(REQUEST_ID, None)
-    times = columns.pop(EVENT_TIME, None)
-    entities = columns.pop(ENTITY_KEY, None)
+    ids = times = entities = None
+    if not RESERVED.keys().isdisjoint(columns):
+        ids = columns.pop(REQUEST_ID, None)
+        times = columns.pop(EVENT_TIME, None)
+        entities = columns.pop(ENTITY_KEY, None)
     timeout = about.timeout_us
     return InferRequest(
         id=_identity(about.id),
@@ -97,7 +102,7 @@ def assembled(
 
 def _identity(given: str | None) -> str:
     if given is None:
-        return urandom(16).hex()
+        return f"{PROCESS_ID}{next(NUMBERS):016x}"
     if not 1 <= len(given) <= LONGEST_ID:
         raise Invalid(
             f"the id has {len(given)} characters; 1 to {LONGEST_ID} are wanted", field="id"

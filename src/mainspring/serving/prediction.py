@@ -8,7 +8,7 @@ import time
 from collections.abc import Sized
 from typing import Any
 
-from mainspring.core.errors import Throttled, Unavailable
+from mainspring.core.errors import MainspringError, Throttled, Unavailable
 from mainspring.engines.tensor import Tensors
 from mainspring.serving.batching import Batch, Encode, Line, Member
 from mainspring.serving.fleet import ServedModel
@@ -160,16 +160,17 @@ class Predictor:
             return self._at_once(served, batch)
         except Unavailable:
             raise
-        except Exception:
+        except Exception as error:
             if len(batch.members) == 1:
                 raise
-            log.warning(
-                "%s %s failed on %d requests at once; each is tried alone",
-                served.source.name,
-                served.source.version,
-                len(batch.members),
-                exc_info=True,
-            )
+            if not isinstance(error, MainspringError):
+                log.warning(
+                    "%s %s failed on %d requests at once; each is tried alone",
+                    served.source.name,
+                    served.source.version,
+                    len(batch.members),
+                    exc_info=True,
+                )
             started = time.perf_counter()
             alone = [self._alone(served, member) for member in batch.members]
             return alone, time.perf_counter() - started

@@ -9,7 +9,7 @@ import numpy as np
 
 from mainspring.core.errors import Invalid
 from mainspring.core.signature import Column, Signature
-from mainspring.engines.tensor import DTYPES, Array, Tensors, check_inputs, datatype_of
+from mainspring.engines.tensor import DTYPES, Array, Tensors, datatype_of
 from mainspring.serving.columns import LENGTH, ColumnReader, to_bytes
 from mainspring.serving.inference import RESERVED, About, InferRequest, Kind, assembled
 from mainspring.serving.reserved import REQUEST_ID
@@ -50,6 +50,7 @@ class Codec:
         self.is_open = not signature.inputs
         self._by_row = batching or not self.is_open
         self._fixed_rows = rows
+        self._names = [column.name for column in signature.inputs]
         self._outputs = frozenset(column.name for column in signature.outputs)
         self._readers = {column.name: ColumnReader(column) for column in signature.inputs}
         self._readers |= {name: ColumnReader(column) for name, column in RESERVED.items()}
@@ -91,11 +92,7 @@ class Codec:
     ) -> InferRequest:
         """Tensors as a request, once they fit the model; without `outputs` all are wanted."""
         kind: Kind | None = None
-        if self.is_open:
-            rows = self._open_rows(columns)
-        else:
-            given = {name: values for name, values in columns.items() if name not in RESERVED}
-            rows = check_inputs(self.signature, given)
+        rows = self._open_rows(columns) if self.is_open else self._rows(columns)
         if self.is_open or self._varies:
             kind = tuple(
                 (name, values.dtype.str, values.shape[1:]) for name, values in columns.items()
@@ -179,6 +176,22 @@ class Codec:
             )
         return columns
 
+    def _rows(self, columns: Tensors) -> int:
+        """How many rows there are, once every input is there with as many; readers did the rest."""
+        rows = 0
+        for name in self._names:
+            values = columns.get(name)
+            if values is None:
+                raise Invalid(f"the input column {name!r} is missing", field=name)
+            if not rows:
+                rows = len(values)
+            elif len(values) != rows:
+                raise Invalid(
+                    f"column {name!r} has {len(values)} rows; the first column has {rows}",
+                    field=name,
+                )
+        return rows
+
     def _open_rows(self, columns: Tensors) -> int:
         """How many rows an open model's tensors have; 1 where it is not called row by row."""
         if not any(name not in RESERVED for name in columns):
@@ -223,6 +236,8 @@ class Codec:
         default = _flag(given.parameters, "binary_data_output", default=False)
         if not given.outputs:
             return None if default else NONE
+        if not default and all(output.parameters is None for output in given.outputs):
+            return NONE
         return frozenset(
             output.name
             for output in given.outputs

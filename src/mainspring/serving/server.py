@@ -40,6 +40,7 @@ INVOCATIONS_PATH = "/invocations"
 GUARDED = (MODELS, REPOSITORY, PREDICT, INVOCATIONS_PATH)
 DIALECTS = {"infer": OPEN_INFERENCE, "predict": ROWS, "invocations": INVOCATIONS}
 FAILED = "the model or the server failed on this request"
+KNOWN_PATHS = 256
 SMALL_BODY = 64 * 1024
 
 View = Callable[[Request], Awaitable[Reply]]
@@ -53,6 +54,8 @@ class DataPlane:
         self._access_log = access_log
         self._metrics = plane.metrics
         self.watch = BodyWatch(plane.fleet.snapshot.limits)
+        self._paths: dict[str, tuple[str, str | None, str]] = {}
+        """What paths mean that were asked for before."""
         self._routes: dict[str, tuple[str, View]] = {
             "/v2": ("GET", self._about),
             "/v2/": ("GET", self._about),
@@ -109,7 +112,7 @@ class DataPlane:
         self._plane.check_token(fleet, request.header(b"authorization"))
         if request.path.startswith(REPOSITORY):
             return await self._repository(request)
-        name, version, verb = _model_path(request.path)
+        name, version, verb = self._paths.get(request.path) or self._parsed(request.path)
         request.verb = verb
         dialect = DIALECTS.get(verb)
         method = "POST" if dialect else "GET"
@@ -122,6 +125,12 @@ class DataPlane:
         if verb == "ready":
             return answer({"name": name, "ready": True})
         return answer(metadata(served, list(fleet.models[name])))
+
+    def _parsed(self, path: str) -> tuple[str, str | None, str]:
+        found = _model_path(path)
+        if len(self._paths) < KNOWN_PATHS:
+            self._paths[path] = found
+        return found
 
     async def _predict(self, served: ServedModel, request: Request, dialect: Dialect) -> Reply:
         """Read the request in its dialect, compute, record, and answer in the same."""
