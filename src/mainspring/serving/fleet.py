@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from mainspring.core.errors import MainspringError, NotFound, Unavailable
+from mainspring.core.errors import Invalid, MainspringError, NotFound, Unavailable
 from mainspring.core.signature import Column, Datatype, Signature
 from mainspring.engines.choice import load_chosen
 from mainspring.engines.engine import LoadedModel
