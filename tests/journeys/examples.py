@@ -28,9 +28,9 @@ from mainspring.administration.contract import AddPerson, CreateToken
 from mainspring.interfaces.sdk import words
 
 STORY = [
-    "Client", "suite", "register", "version", "promote", "Pending", "reject", "missing", "approve", "deploy",
-    "endpoint", "Endpoint", "predict", "log_truth", "label", "coverage", "send", "runbook", "monitor",
-    "watch", "retrain_policy",
+    "Client", "suite", "register", "version", "engines", "promote", "Pending", "reject", "missing", "approve",
+    "deploy", "endpoint", "Endpoint", "predict", "log_truth", "label", "coverage", "send", "runbook",
+    "monitor", "watch", "retrain_policy",
 ]  # fmt: skip
 """What has to come in an order; everything else stands alone."""
 

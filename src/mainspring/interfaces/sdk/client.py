@@ -16,6 +16,7 @@ from mainspring.deployment import contract as deployments
 from mainspring.deployment.contract import NameDeployment, StartDeployment
 from mainspring.interfaces.sdk.connection import connect
 from mainspring.interfaces.sdk.endpoint import Endpoint
+from mainspring.interfaces.sdk.engine_reading import EngineReading
 from mainspring.interfaces.sdk.recording import Recording, arrived
 from mainspring.interfaces.sdk.runs import RunReading
 from mainspring.monitoring import contract as monitoring
@@ -75,7 +76,7 @@ class Pending:
         return self.promotion.missing
 
 
-class Client(Recording, RunReading):
+class Client(Recording, RunReading, EngineReading):
     """Talks to the server of a home, to a server by its address, or to the home itself.
 
     >>> client = ms.Client()
