@@ -25,8 +25,8 @@ from mainspring.tracking import contract as tracking
 from mainspring.tracking.contract import FileEntry, NameRun, RunDataset
 from mainspring.tracking.files import fetched, fetched_folder
 
-LIMIT_S = 300.0
-"""How long an examination may take; a forest of a million nodes is converted in a part of it."""
+LIMIT_S = 120.0
+"""How long an examination may take; a forest of half a million nodes is converted in a tenth of it."""
 ROLES = ("holdout", "test", "validation", "evaluation", "training")
 """The datasets of the run whose rows are taken, the first that was kept."""
 CHILD = "mainspring.validation.engine_child"
