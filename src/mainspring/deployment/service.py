@@ -7,13 +7,18 @@ from typing import Any
 import msgspec
 
 from mainspring.administration.actor_store import predictors
-from mainspring.core.errors import Blocked, Conflict, Invalid, NotFound
+from mainspring.core.errors import Blocked, Conflict, NotFound
 from mainspring.core.name_patterns import fits
+from mainspring.core.signature import Signature
 from mainspring.core.work import Work, performs
 from mainspring.deployment import contract
 from mainspring.deployment.contract import Deployment, Placement
 from mainspring.deployment.store import DeploymentStore, deployment_of, process_of, serving_of
 from mainspring.registry.store import RegistryStore, checked_standing
+from mainspring.serving.log_policy import LogPolicy
+
+NO_KEY = "0" * 32
+"""Stands for the key that is made where the deployment runs."""
 
 
 def _store(work: Work) -> DeploymentStore:
@@ -36,7 +41,7 @@ def start(work: Work, request: contract.StartDeployment) -> Deployment:
     known = store.find(name)
     if known is not None and (known.model, known.stage) != (request.model, request.stage):
         raise Conflict(f"deployment {name!r} serves {known.model} {known.stage}", field="name")
-    check_serving(request.serving)
+    _check_serving(request.serving, version)
     serving = msgspec.to_builtins(request.serving)
     values = {"wanted": "running", "version": version.number, "serving": serving}
     if known is None:
@@ -59,17 +64,17 @@ def start(work: Work, request: contract.StartDeployment) -> Deployment:
     return deployment_of(store.row(name))
 
 
-def check_serving(serving: contract.Serving) -> None:
-    """Refuse a log that contradicts itself."""
-    twice = {*serving.log_redact} & {*serving.log_hash}
-    if twice:
-        raise Invalid(f"{min(twice)!r} is to be left out and to be hashed", field="serving")
-    if serving.entity_key in serving.log_redact:
-        raise Invalid(
-            f"{serving.entity_key!r} is the entity key and is to be left out",
-            field="serving",
-            fix="hash it instead: equal keys stay equal",
-        )
+def _check_serving(serving: contract.Serving, version: Any) -> None:
+    """Refuse a log that contradicts itself, or names what the model does not have."""
+    policy = LogPolicy(
+        redact=tuple(serving.log_redact),
+        hashed=tuple(serving.log_hash),
+        key=NO_KEY,
+        entity_key=serving.entity_key,
+    )
+    policy.check()
+    if version.signature:
+        policy.check_against(msgspec.convert(version.signature, Signature))
 
 
 def _refuse_unproven(registry: RegistryStore, version: Any, stage: str) -> None:

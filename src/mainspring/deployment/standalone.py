@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import re
 from collections.abc import Callable
@@ -16,9 +17,11 @@ from mainspring.deployment.process import free_port, new_nonce
 from mainspring.engines.source import digest_of
 from mainspring.registry import contract as registry
 from mainspring.registry.contract import NameVersion, Resolve
+from mainspring.registry.engine_contract import show_engines
 from mainspring.serving.binding import bound
 from mainspring.serving.log_policy import LogPolicy
 from mainspring.serving.snapshot import (
+    Choice,
     Limits,
     LogSettings,
     Snapshot,
@@ -40,6 +43,8 @@ class Fetched(NamedTuple):
 
     folder: Path
     version: int
+    choice: Choice | None
+    """Its conversion, where one was timed and answers anything."""
 
 
 Fetch = Callable[[str, str], Fetched]
@@ -113,7 +118,13 @@ def fetched_version(client: FileClient, model: str, reference: str) -> Fetched:
     number = client.call(registry.resolve, Resolve(model=model, reference=reference)).version
     request = NameVersion(model=model, version=number)
     version = client.call(registry.show_version, request)
-    return Fetched(fetched_folder(client, version.own_digest(), version.files), number)
+    choice = None
+    with contextlib.suppress(NotFound):
+        timed = client.call(show_engines, request)
+        if timed.onnx is not None:
+            folder = fetched_folder(client, timed.onnx.digest, [timed.onnx])
+            choice = Choice(folder=str(folder), table=timed.table)
+    return Fetched(fetched_folder(client, version.own_digest(), version.files), number, choice)
 
 
 def _source(text: str, fetch: Fetch) -> Source:
@@ -124,14 +135,21 @@ def _source(text: str, fetch: Fetch) -> Source:
             field="models",
             fix="for instance churn=churn@production, churn=model.onnx, echo=my_module:Echo",
         )
-    place, version = found["place"], found["version"]
+    place, version, choice = found["place"], found["version"], None
     reference = REFERENCE.fullmatch(place)
     if reference is not None and not Path(place).exists():
         fetched = fetch(reference["model"], reference["reference"])
         place, version = str(fetched.folder), version or str(fetched.version)
+        choice = fetched.choice
     elif Path(place).exists():
         place = str(Path(place).absolute())
-    return Source(name=found["name"], version=version or "1", place=place, digest=digest_of(place))
+    return Source(
+        name=found["name"],
+        version=version or "1",
+        place=place,
+        digest=digest_of(place),
+        choice=choice,
+    )
 
 
 def _tokens(path: Path) -> tuple[str, ...]:

@@ -103,7 +103,7 @@ def _measure(
     judge = Judge(Path(deployment.log_folder), labels_known(client, wanted), due.until)
     of_day = judge.all(reference, (day, day + DAY))
     measurements = {
-        "data_drift": _data_drift(reference, rows),
+        "data_drift": _data_drift(reference, rows, _unkept(deployment)),
         "prediction_drift": _prediction_drift(reference, rows),
         "performance_of_day": of_day,
         "performance": judge.own(reference, (since, day + DAY)),
@@ -121,8 +121,14 @@ def _measure(
     client.call(contract.record_window, request)
 
 
-def _data_drift(reference: Reference, rows: pa.Table) -> dict[str, Any]:
-    window = {name: rows[f"input.{name}"].to_numpy() for name in reference.inputs}
+def _unkept(deployment: Deployment) -> list[str]:
+    return [*deployment.serving.log_redact, *deployment.serving.log_hash]
+
+
+def _data_drift(reference: Reference, rows: pa.Table, unkept: list[str]) -> dict[str, Any]:
+    """Of what the log keeps as it was: a hash has another distribution than its value."""
+    kept = [name for name in reference.inputs if name not in unkept]
+    window = {name: rows[f"input.{name}"].to_numpy() for name in kept}
     drifts = column_drift(reference.profile, window)
     found = asdict(summary(drifts))
     names = found.pop("drifted_columns")

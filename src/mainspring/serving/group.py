@@ -26,7 +26,7 @@ from mainspring.serving.snapshot import Snapshot
 DRAIN_SECONDS = 25.0
 """From SIGTERM to SIGKILL: hosts kill after 30."""
 LOOK_SECONDS = 0.1
-SILENT_SECONDS = 1.0
+SILENT_SECONDS = 1.2
 """An event loop that gives no sign for so long hangs, unless it lacks the processor."""
 STARVED_SECONDS = 10.0
 STOPPED_SECONDS, STOPPED = 0.4, "tT"
@@ -253,7 +253,7 @@ def _is_starved(
     before: tuple[float, float, str], now: tuple[float, float, str], seconds: float
 ) -> bool:
     """Whether a silent process waited for the processor, or a disk, and is not to blame."""
-    return now[2] == "D" or now[1] - before[1] > seconds / 2
+    return now[2] == "D" or now[1] - before[1] > seconds / 4
 
 
 def _turns(pid: int) -> tuple[float, float, str]:

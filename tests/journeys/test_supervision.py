@@ -1,0 +1,75 @@
+"""A deployment of several processes under a real server: they are replaced, and it is told."""
+
+from __future__ import annotations
+
+import os
+import signal
+from pathlib import Path
+
+import httpx2
+import pytest
+
+from mainspring.core.errors import Conflict
+from mainspring.deployment import contract as deployment
+from mainspring.deployment.contract import Deployment, NameDeployment, Serving, StartDeployment
+from mainspring.interfaces.remote import RemoteClient
+from mainspring.serving.group import read_state
+from tests import story
+from tests.engines import forests
+from tests.engines.forests import Kind
+from tests.house import wait_until
+from tests.interfaces import test_cli_startup as cli
+from tests.journeys.conftest import Server
+from tests.journeys.test_engines import client, in_production, server
+from tests.story import MODEL
+
+__all__ = ["client", "server"]
+
+pytestmark = [pytest.mark.journey, pytest.mark.slow]
+
+
+def test_what_its_leader_replaces_is_told_and_the_port_stays(
+    server: Server,
+    client: RemoteClient,
+    tmp_path: Path,
+) -> None:
+    forests.saved(Kind("binary"), tmp_path / "model")
+    in_production(server, client, tmp_path / "model")
+    serving = Serving(workers=2, log_sample=0.5, log_hash=["size"], queue=7)
+    client.call(deployment.start, StartDeployment(model=MODEL, serving=serving))
+    before = _ready(client)
+    snapshot = server.home / "deployments" / "default" / MODEL / "snapshot.json"
+
+    os.kill(read_state(snapshot).workers[0], signal.SIGKILL)
+    wait_until(lambda: len(_reasons(client)) == 1, within_s=20)
+    assert _reasons(client) == ["process 0: it was ended by SIGKILL"]
+    os.kill(read_state(snapshot).workers[1], signal.SIGSTOP)
+    wait_until(lambda: len(_reasons(client)) == 2, within_s=20)
+
+    assert _reasons(client)[1].startswith("process 1: it was stopped")
+    after = _ready(client)
+    assert (after.url, after.pid, after.restarts) == (before.url, before.pid, before.restarts + 2)
+    assert httpx2.get(f"{after.url}/v2/health/ready").status_code == 200
+    assert after.serving == serving
+
+    assert before.pid is not None
+    os.kill(before.pid, signal.SIGKILL)
+    wait_until(lambda: len(_reasons(client)) == 3, within_s=20)
+    again = _ready(client)
+    assert (again.url, again.pid != before.pid) == (before.url, True)
+
+    with pytest.raises(Conflict, match="serves in another way"):
+        client.call(deployment.start, StartDeployment(model=MODEL, serving=Serving(workers=3)))
+    shown = cli.run("deploy", "show", MODEL, "--home", str(server.home)).stdout
+    assert "workers: 2" in shown
+
+
+def _ready(client: RemoteClient) -> Deployment:
+    name = NameDeployment(deployment=MODEL)
+    wait_until(lambda: client.call(deployment.show, name).state == "ready", within_s=60)
+    return client.call(deployment.show, name)
+
+
+def _reasons(client: RemoteClient) -> list[str]:
+    events = story.events(client, kind="deployment.restarted")
+    return [str(event.facts["message"]) for event in events]
