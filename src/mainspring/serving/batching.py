@@ -84,6 +84,10 @@ class Batch:
         self.members.append(member)
         self.rows += member.call.rows
 
+    def leave_first(self) -> None:
+        """Leave out the one that began it: its caller has gone."""
+        self.rows -= self.members.pop(0).call.rows
+
     def drop_late(self) -> None:
         """Leave out those whose callers wait no longer."""
         kept = []

@@ -69,7 +69,7 @@ class Predictor:
             if self.tasks is None or len(self.tasks) > 1:
                 # Let the requests that were read with this one join. Without any, a turn of the
                 # loop would be a tenth of what the whole request costs.
-                await _next_turn(line, batch)
+                await self._next_turn(line, served, batch)
         if line.engine.locked() or line.filling not in (batch, None) or not _quick(served, batch):
             return await self._queued(line.engine, served, batch, member)
         line.filling = None
@@ -102,13 +102,28 @@ class Predictor:
         """Have a task of its own run the batch: no caller waits longer than its own deadline."""
         member.answered = asyncio.get_running_loop().create_future()
         served.line.waiting += 1
+        self._start(turn, served, batch)
+        return await member.answered
+
+    def _start(self, turn: Turn, served: ServedModel, batch: Batch) -> None:
         leading = asyncio.create_task(self._lead(turn, served, batch))
         self._leading.add(leading)
         leading.add_done_callback(self._leading.discard)
         batch.is_led = True
         for each in batch.members:
             each.give_up_at_deadline(served.limits.predict_seconds)
-        return await member.answered
+
+    async def _next_turn(self, line: Line, served: ServedModel, batch: Batch) -> None:
+        """Let others join; if the first one's caller goes away meanwhile, they go on without it."""
+        try:
+            await asyncio.sleep(0)
+        except asyncio.CancelledError:
+            batch.leave_first()
+            if batch.members:
+                self._start(line.engine, served, batch)
+            elif line.filling is batch:
+                line.filling = None
+            raise
 
     async def _lead(self, turn: Turn, served: ServedModel, batch: Batch) -> None:
         """Wait for the engine, and call it in a thread if that may take long."""
@@ -198,16 +213,6 @@ class Predictor:
             if frame is not None:
                 self._recorder.append(frame)
         return answers, seconds
-
-
-async def _next_turn(line: Line, batch: Batch) -> None:
-    try:
-        await asyncio.sleep(0)
-    except BaseException as error:
-        if line.filling is batch:
-            line.filling = None
-        batch.fail(error)
-        raise
 
 
 def _quick(served: ServedModel, batch: Batch) -> bool:
