@@ -19,6 +19,9 @@ def main(arguments: list[str] | None = None) -> int:
     path: Path = parser.parse_args(arguments).snapshot
     try:
         snapshot = read_snapshot(path)
+        if snapshot.grpc_port is not None:
+            # The processes share this port, and would share it with another data plane as well.
+            bound(snapshot.host, snapshot.grpc_port).close()
         with bound(snapshot.host, snapshot.port) as listener:
             return Group(path, snapshot, listener).run()
     except MainspringError as error:

@@ -148,7 +148,8 @@ class Group:
             ],
             stdin=subprocess.DEVNULL,
             pass_fds=(self._listener.fileno(), self._file),
-            env=clean_environment(OMP_NUM_THREADS="1"),
+            # gRPC writes to stderr what its callers are told already.
+            env=clean_environment(OMP_NUM_THREADS="1", GRPC_VERBOSITY="NONE"),
         )
         place.started_at, place.was_ready = now, False
         self._write_state()

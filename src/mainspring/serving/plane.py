@@ -28,6 +28,16 @@ KNOWN_TOKENS = 1_000
 log = logging.getLogger(__name__)
 
 
+class UnderWay:
+    """The requests under way, in whatever protocol they came."""
+
+    def __init__(self, parts: tuple[Sized, ...]) -> None:
+        self._parts = parts
+
+    def __len__(self) -> int:
+        return sum(map(len, self._parts))
+
+
 class Plane:
     """The fleet of the last good snapshot, and all that is kept of its requests."""
 
@@ -41,6 +51,9 @@ class Plane:
         self.metrics = Metrics(is_on=fleet.snapshot.metrics)
         self.predictor = Predictor(recorder)
         self.tasks: Sized = ()
+        self.changed = asyncio.Event()
+        """Set, and replaced by another one, when there is another fleet or none is served any more."""
+        self.stopping = asyncio.Event()
         self._changing = asyncio.Lock()
         self._hashes: OrderedDict[bytes, str] = OrderedDict()
         self._adopt(fleet)
@@ -51,9 +64,14 @@ class Plane:
             {"reload": self._reload_here, "rotate": self._rotate_here, "counts": self._counts_here}
         )
 
-    def watch(self, tasks: Sized) -> None:
-        """Know the requests under way by the tasks of the server that calls."""
-        self.tasks = self.predictor.tasks = tasks
+    def watch(self, *parts: Sized) -> None:
+        """Know the requests under way by those of each server that calls."""
+        self.tasks = self.predictor.tasks = parts[0] if len(parts) == 1 else UnderWay(parts)
+
+    def stop(self) -> None:
+        """Say that no more requests are taken."""
+        self.stopping.set()
+        self._tell_changed()
 
     def check_token(self, fleet: Fleet, authorization: bytes | None) -> None:
         """Refuse whoever may not predict."""
@@ -156,6 +174,11 @@ class Plane:
         if self.recorder is not None and fleet.snapshot.log is not None:
             self.recorder.limits = segment_limits(fleet.snapshot.log)
         self.fleet = fleet
+        self._tell_changed()
+
+    def _tell_changed(self) -> None:
+        self.changed.set()
+        self.changed = asyncio.Event()
 
     async def _reload_here(self) -> object:
         await self._reload()

@@ -12,11 +12,13 @@ import signal
 import socket
 import sys
 from pathlib import Path
+from typing import Any
 
 import uvicorn
 import uvloop
 
 from mainspring.core.errors import MainspringError
+from mainspring.core.extras import require
 from mainspring.serving.access_log import AccessLog
 from mainspring.serving.fleet import load_fleet
 from mainspring.serving.heartbeat import READY, STUCK, Heartbeats
@@ -114,11 +116,24 @@ class Worker:
             timeout_graceful_shutdown=DRAIN_SECONDS,
         )
         await self._plane.listen()
-        server = Server(config, lambda: self._beats.beat(self._slot, READY))
-        self._plane.watch(server.server_state.tasks)
+        self._grpc: Any = None
+        server = Server(config, lambda: self._beats.beat(self._slot, READY), self._stop)
+        if self._snapshot.grpc_port is None:
+            self._plane.watch(server.server_state.tasks)
+        else:
+            module = require("mainspring.serving.grpc.server", "grpc")
+            self._grpc = module.GrpcServer(self._plane, app.watch, self._access_log)
+            self._plane.watch(server.server_state.tasks, self._grpc.under_way)
+            await self._grpc.start(listener.getsockname()[0], self._snapshot.grpc_port)
         ticking = asyncio.create_task(self._tick(app, server))
         await server.serve(sockets=[listener])
         ticking.cancel()
+
+    async def _stop(self) -> None:
+        """Say it to those who watch, before the port is closed."""
+        self._plane.stop()
+        if self._grpc is not None:
+            await self._grpc.stop(DRAIN_SECONDS)
 
     async def _tick(self, app: DataPlane, server: Server) -> None:
         """Show that this process lives, and do what is due."""

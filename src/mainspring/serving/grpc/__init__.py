@@ -1,0 +1,1 @@
+"""The data plane over gRPC; importing its parts needs the extra `grpc`."""

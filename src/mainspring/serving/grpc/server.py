@@ -1,0 +1,90 @@
+"""The gRPC server of one process: on the loop of its HTTP server, on a port that they all share."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import grpc
+import grpc.aio
+
+from mainspring.core.errors import Conflict
+from mainspring.serving.access_log import AccessLog
+from mainspring.serving.grpc.calls import Calls, View
+from mainspring.serving.grpc.health import Health
+from mainspring.serving.grpc.methods import Methods
+from mainspring.serving.grpc.reflection import Reflection
+from mainspring.serving.grpc.schema import HEALTH, INFERENCE, REFLECTIONS, REPOSITORY
+from mainspring.serving.grpc.stream import Stream
+from mainspring.serving.http import MAX_BODY, BodyWatch
+from mainspring.serving.plane import Plane
+
+UNLIMITED = -1
+
+
+class GrpcServer:
+    """Answers over gRPC."""
+
+    def __init__(self, plane: Plane, watch: BodyWatch, access_log: AccessLog | None) -> None:
+        self._plane = plane
+        self._calls = Calls(plane, watch, access_log)
+        self.under_way = self._calls.under_way
+        self._server: Any = None
+
+    async def start(self, host: str, port: int) -> None:
+        """Listen; several processes may on the same port."""
+        place = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+        most = self._plane.fleet.snapshot.limits.requests
+        self._server = grpc.aio.server(
+            options=[
+                ("grpc.so_reuseport", 1),
+                ("grpc.max_receive_message_length", MAX_BODY),
+                ("grpc.max_send_message_length", UNLIMITED),
+            ],
+            # Those whose message has not come yet are counted here alone.
+            maximum_concurrent_rpcs=most + 1,
+        )
+        self._server.add_generic_rpc_handlers([_Handlers(self._handlers())])
+        try:
+            self._server.add_insecure_port(place)
+        except RuntimeError:
+            raise Conflict(f"{place} is taken by another process", field="grpc_port") from None
+        await self._server.start()
+
+    async def stop(self, seconds: float) -> None:
+        """Take no more, and let what is under way finish."""
+        await self._server.stop(seconds)
+
+    def _handlers(self) -> dict[str, Any]:
+        """By the path of each method."""
+        calls, methods, health = self._calls, Methods(self._calls), Health(self._plane)
+        views: dict[str, dict[str, View]] = {
+            INFERENCE: methods.views(INFERENCE),
+            REPOSITORY: methods.repository_views(REPOSITORY),
+            HEALTH: {"Check": health.check},
+        }
+        handlers: dict[str, Any] = {}
+        for service, named in views.items():
+            for name, view in named.items():
+                path = f"/{service}/{name}"
+                handle = calls.answering(path, view)
+                handlers[path] = grpc.unary_unary_rpc_method_handler(handle)
+        handlers[f"/{HEALTH}/Watch"] = grpc.unary_stream_rpc_method_handler(health.watch)
+        path = f"/{INFERENCE}/ModelStreamInfer"
+        stream = Stream(calls, path, methods.infer)
+        handlers[path] = grpc.stream_stream_rpc_method_handler(stream.handle)
+        for service in REFLECTIONS:
+            handlers[f"/{service}/ServerReflectionInfo"] = grpc.stream_stream_rpc_method_handler(
+                Reflection(calls, service).handle
+            )
+        return handlers
+
+
+class _Handlers(grpc.GenericRpcHandler):  # type: ignore[misc]  # grpcio has no types
+    """Messages are read and written by the handlers: one that cannot be read is no fault of ours."""
+
+    def __init__(self, handlers: dict[str, Any]) -> None:
+        self._handlers = handlers
+
+    def service(self, details: Any) -> Any:
+        """The handler of a call; without one it is told that it is unimplemented."""
+        return self._handlers.get(details.method)

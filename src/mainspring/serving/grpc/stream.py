@@ -1,0 +1,64 @@
+"""ModelStreamInfer: many requests over one call, answered in their order."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+from mainspring.core.errors import MainspringError, Unavailable
+from mainspring.serving.grpc.calls import Call, Calls, View, refuse
+from mainspring.serving.grpc.messages import (
+    ModelInferResponse,
+    ModelStreamInferResponse,
+    parsed,
+)
+from mainspring.serving.http import said
+
+MOST_AHEAD = 64
+"""So many messages of one stream are worked on while its first answer is awaited."""
+
+Answer = bytes | MainspringError
+
+
+class Stream:
+    """Answers the messages of one caller."""
+
+    def __init__(self, calls: Calls, path: str, infer: View) -> None:
+        self._calls = calls
+        self._path = path
+        self._infer = infer
+
+    async def handle(self, _messages: object, context: Any) -> None:
+        """Take messages until there are no more; one that is refused ends nothing."""
+        try:
+            self._calls.admitted(Call(self._path, context, 0))
+        except MainspringError as error:
+            refuse(context, error)
+            return
+        answers: asyncio.Queue[asyncio.Task[Answer] | None] = asyncio.Queue(MOST_AHEAD)
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._read(context, group, answers))
+            while (answer := await answers.get()) is not None:
+                await context.write(_told(await answer))
+        if self._calls.plane.stopping.is_set():
+            refuse(context, Unavailable("this process is stopping", fix="call again"))
+
+    async def _read(
+        self,
+        context: Any,
+        group: asyncio.TaskGroup,
+        answers: asyncio.Queue[asyncio.Task[Answer] | None],
+    ) -> None:
+        async for body in self._calls.messages(context):
+            call = Call(self._path, context, len(body))
+            await answers.put(group.create_task(self._calls.outcome(call, self._infer, body)))
+        await answers.put(None)
+
+
+def _told(answer: Answer) -> bytes:
+    if isinstance(answer, bytes):
+        response = ModelStreamInferResponse(infer_response=parsed(ModelInferResponse, answer))
+    else:
+        response = ModelStreamInferResponse(error_message=said(answer))
+    told: bytes = response.SerializeToString()
+    return told
