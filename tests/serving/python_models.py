@@ -46,3 +46,11 @@ class Slow:
     def predict(self, inputs: Tensors) -> Tensors:
         time.sleep(float(inputs["x"][0]) / 1000)
         return {"y": inputs["x"] * 2}
+
+
+class Halve:
+    """Takes FP32 and gives half of it in FP16, beside the double as it came."""
+
+    def predict(self, inputs: Tensors) -> Tensors:
+        values = inputs["x"]
+        return {"half": (values / 2).astype(np.float16), "twice": values * 2}

@@ -82,7 +82,7 @@ class Methods:
         )
         served.metrics.answered(time.perf_counter() - call.began)
         if len(answer) >= WORTH_DEFLATING:
-            _compress(call)
+            await _compress(call)
         return answer
 
     def _server_metadata(self, _call: Call, _message: Any) -> Fields:
@@ -158,7 +158,7 @@ def _read(fleet: Fleet, call: Call, body: bytes, about: About) -> tuple[ServedMo
     return served, tensors.decode(served, message, about)
 
 
-def _compress(call: Call) -> None:
+async def _compress(call: Call) -> None:
     """As the caller asks by the metadata `accept-encoding`.
 
     Clients of gRPC say of themselves that they can read compressed answers, whether wanted or not.
@@ -167,6 +167,8 @@ def _compress(call: Call) -> None:
     coding = accepted(wanted.encode()) if wanted is not None else None
     if coding is not None:
         call.context.set_compression(CODINGS[coding])
+        # grpc.aio applies it to what is sent after the head, and only if that was sent by itself.
+        await call.context.send_initial_metadata(())
 
 
 def _statistics(source: Source, counts: ModelCounts) -> Fields:
