@@ -112,7 +112,9 @@ def test_the_reference_client_streams(plane: GrpcPlane) -> None:
         client.start_stream(lambda result, error: heard.put((result, error)), headers=dict(PREDICT))
         for place in range(20):
             sent.set_data_from_numpy(np.array([place, place + 0.5]))
-            client.async_stream_infer("nope" if place == 5 else "moody", [sent], str(place))
+            client.async_stream_infer(
+                "nope" if place == 5 else "moody", [sent], request_id=str(place)
+            )
         answers = [heard.get(timeout=PATIENCE) for _ in range(20)]
         client.stop_stream()
 
@@ -175,7 +177,8 @@ def test_models_are_unloaded_and_loaded_by_callers(loose: GrpcPlane) -> None:
     assert not is_ready
     assert refused.value.code() == grpc.StatusCode.UNAVAILABLE
     assert fixed.value.status() == "StatusCode.FAILED_PRECONDITION"
-    assert _index(loose, ready=True)[1] == ("moody", "1", "READY")
+    # Its source is not what it was when the server started, by its digest: so it is a new version.
+    assert _index(loose, ready=True)[1] == ("moody", "2", "READY")
     assert loose.ask(number("moody", 1.0)).outputs[0].contents.fp64_contents == [2.0]
 
 
@@ -200,7 +203,7 @@ def test_the_repository_is_a_service_of_its_own_as_well(loose: GrpcPlane) -> Non
         ("tumour", "READY", ""),
         ("moody", "UNAVAILABLE", "unloaded"),
     ]
-    assert _index(loose)[1] == ("moody", "1", "READY")
+    assert _index(loose)[1] == ("moody", "2", "READY")
 
 
 def test_statistics_are_those_of_all_processes(loose: GrpcPlane) -> None:
@@ -214,9 +217,12 @@ def test_statistics_are_those_of_all_processes(loose: GrpcPlane) -> None:
 
 
 def test_statistics_need_metrics(tmp_path: Path) -> None:
-    with GrpcPlane(tmp_path, [model("Moody")], metrics=False) as plane, plane.calling() as stub:
-        with pytest.raises(grpc.RpcError) as refused:
-            stub.ModelStatistics(service_pb2.ModelStatisticsRequest(), metadata=TOKEN)
+    with (
+        GrpcPlane(tmp_path, [model("Moody")], metrics=False) as plane,
+        plane.calling() as stub,
+        pytest.raises(grpc.RpcError) as refused,
+    ):
+        stub.ModelStatistics(service_pb2.ModelStatisticsRequest(), metadata=TOKEN)
 
     assert refused.value.code() == grpc.StatusCode.FAILED_PRECONDITION
 
@@ -300,9 +306,11 @@ def test_the_definitions_are_those_of_the_reference_client(channel: Any) -> None
 
     def fields(message: Any) -> set[tuple[Any, ...]]:
         of = {
-            (message.full_name, field.name, field.number, field.type, field.is_repeated)
-            + (field.message_type and field.message_type.full_name,)
-            + (field.containing_oneof and field.containing_oneof.name,)
+            (
+                *(message.full_name, field.name, field.number, field.type, field.is_repeated),
+                field.message_type and field.message_type.full_name,
+                field.containing_oneof and field.containing_oneof.name,
+            )
             for field in message.fields
         }
         return of.union(*(fields(inner) for inner in message.nested_types))

@@ -61,6 +61,8 @@ class InferRequest:
     """What may share a call of the engine with it, where the signature leaves that open."""
     deadline: float | None = None
     """By the monotonic clock, in seconds."""
+    turns: int = 1
+    """For so many turns of the event loop it lets others join; HTTP reads all that came in one."""
 
     def ids(self) -> list[str]:
         """The id of each row."""

@@ -116,7 +116,10 @@ class Predictor:
     async def _next_turn(self, line: Line, served: ServedModel, batch: Batch) -> None:
         """Let others join; if the first one's caller goes away meanwhile, they go on without it."""
         try:
-            await asyncio.sleep(0)
+            for _ in range(batch.members[0].call.turns):
+                await asyncio.sleep(0)
+                if line.filling is not batch:
+                    return
         except asyncio.CancelledError:
             batch.leave_first()
             if batch.members:

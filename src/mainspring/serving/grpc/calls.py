@@ -11,7 +11,7 @@ from typing import Any
 import grpc
 import grpc.aio
 
-from mainspring.core.errors import MainspringError
+from mainspring.core.errors import MainspringError, Unavailable
 from mainspring.serving.access_log import AccessLog, Entry, moment
 from mainspring.serving.fleet import Fleet
 from mainspring.serving.http import BodyWatch, Overloaded, said
@@ -35,6 +35,8 @@ STATUSES = {
 """What the errors' HTTP statuses are called here; what is not listed is INTERNAL."""
 PUSHBACK = "grpc-retry-pushback-ms"
 """By it a client that retries knows when (gRFC A6)."""
+ON_ITS_WAY_SECONDS = 0.5
+"""A request may have been on its way so long."""
 
 log = logging.getLogger(__name__)
 
@@ -78,9 +80,9 @@ class Call:
         return int(seconds * 1e6)
 
     def is_late(self) -> bool:
-        """Whether its caller's deadline is over."""
+        """Whether a caller that has left did so for its deadline; its clock began before ours."""
         seconds = self.context.time_remaining()
-        return seconds is not None and seconds <= 0
+        return seconds is not None and seconds < ON_ITS_WAY_SECONDS
 
 
 View = Callable[[Call, bytes], Awaitable[bytes]]
@@ -92,7 +94,8 @@ class Calls:
 
     def __init__(self, plane: Plane, watch: BodyWatch, access_log: AccessLog | None) -> None:
         self.plane = plane
-        self.under_way: set[Call] = set()
+        self.under_way: set[asyncio.Task[Any]] = set()
+        """Those who want an answer, from before their message is read."""
         self._watch = watch
         self._access_log = access_log
 
@@ -108,13 +111,21 @@ class Calls:
 
         return handle
 
+    def takes(self, task: asyncio.Task[Any]) -> bool:
+        """Whether the task may answer a message: it is one of those under way then."""
+        if len(self.plane.tasks) >= self._watch.limits.requests:
+            return False
+        self.under_way.add(task)
+        task.add_done_callback(self.under_way.discard)
+        return True
+
     async def outcome(self, call: Call, view: View, body: bytes) -> bytes | MainspringError:
         """The answer, or what is wrong."""
         answer: bytes | MainspringError
         held = 0
-        self.under_way.add(call)
         try:
-            held = self._taken(call.size)
+            self._watch.hold(call.size)
+            held = call.size
             answer = await view(call, body)
         except asyncio.CancelledError:
             if call.is_late():
@@ -126,20 +137,14 @@ class Calls:
             log.exception("%s failed", call.path)
             answer = Failed(FAILED)
         finally:
-            self.under_way.discard(call)
             self._watch.held -= held
         self._note(call, answer)
         return answer
 
-    def _taken(self, size: int) -> int:
-        """As many bytes as are held now, if the process takes one more request."""
-        if len(self.plane.tasks) > self._watch.limits.requests:
-            raise Overloaded("as many requests are under way as this process takes")
-        self._watch.hold(size)
-        return size
-
     def admitted(self, call: Call) -> Fleet:
-        """What is served, to a caller that may predict."""
+        """What is served, to a caller that may predict, while this process takes requests."""
+        if self.plane.stopping.is_set():
+            raise Unavailable("this process is stopping", fix="call again")
         fleet, token = self.plane.fleet, call.metadata("authorization")
         self.plane.check_token(fleet, None if token is None else token.encode())
         return fleet
@@ -177,6 +182,11 @@ class Calls:
             entry = _entry(call, status, len(answer) if isinstance(answer, bytes) else 0)
             entry.error = kind
             self._access_log.add(entry)
+
+
+async def overloaded(_call: Call, _body: bytes) -> bytes:
+    """The view of everything where too much is under way."""
+    raise Overloaded("as many requests are under way as this process takes")
 
 
 def refuse(context: Any, error: MainspringError) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 import grpc
@@ -9,7 +10,7 @@ import grpc.aio
 
 from mainspring.core.errors import Conflict
 from mainspring.serving.access_log import AccessLog
-from mainspring.serving.grpc.calls import Calls, View
+from mainspring.serving.grpc.calls import Calls, View, overloaded
 from mainspring.serving.grpc.health import Health
 from mainspring.serving.grpc.methods import Methods
 from mainspring.serving.grpc.reflection import Reflection
@@ -19,6 +20,9 @@ from mainspring.serving.http import MAX_BODY, BodyWatch
 from mainspring.serving.plane import Plane
 
 UNLIMITED = -1
+LEAVE_SECONDS = 0.1
+"""So long callers are told that this process is stopping: what gRPC has not handed over when it
+closes, it cancels without a word."""
 
 
 class GrpcServer:
@@ -40,10 +44,10 @@ class GrpcServer:
                 ("grpc.max_receive_message_length", MAX_BODY),
                 ("grpc.max_send_message_length", UNLIMITED),
             ],
-            # Those whose message has not come yet are counted here alone.
-            maximum_concurrent_rpcs=most + 1,
+            # Streams count here as well, and those that are being refused.
+            maximum_concurrent_rpcs=2 * most,
         )
-        self._server.add_generic_rpc_handlers([_Handlers(self._handlers())])
+        self._server.add_generic_rpc_handlers([_Handlers(self._handlers(), self._calls)])
         try:
             self._server.add_insecure_port(place)
         except RuntimeError:
@@ -52,7 +56,8 @@ class GrpcServer:
 
     async def stop(self, seconds: float) -> None:
         """Take no more, and let what is under way finish."""
-        await self._server.stop(seconds)
+        await asyncio.sleep(LEAVE_SECONDS)
+        await self._server.stop(seconds - LEAVE_SECONDS)
 
     def _handlers(self) -> dict[str, Any]:
         """By the path of each method."""
@@ -82,9 +87,19 @@ class GrpcServer:
 class _Handlers(grpc.GenericRpcHandler):  # type: ignore[misc]  # grpcio has no types
     """Messages are read and written by the handlers: one that cannot be read is no fault of ours."""
 
-    def __init__(self, handlers: dict[str, Any]) -> None:
+    def __init__(self, handlers: dict[str, Any], calls: Calls) -> None:
         self._handlers = handlers
+        self._calls = calls
 
     def service(self, details: Any) -> Any:
         """The handler of a call; without one it is told that it is unimplemented."""
-        return self._handlers.get(details.method)
+        handler = self._handlers.get(details.method)
+        if handler is None or handler.unary_unary is None:
+            return handler
+        task = asyncio.current_task()
+        assert task is not None
+        if self._calls.takes(task):
+            return handler
+        return grpc.unary_unary_rpc_method_handler(
+            self._calls.answering(details.method, overloaded)
+        )

@@ -6,7 +6,7 @@ import asyncio
 from typing import Any
 
 from mainspring.core.errors import MainspringError, Unavailable
-from mainspring.serving.grpc.calls import Call, Calls, View, refuse
+from mainspring.serving.grpc.calls import Call, Calls, View, overloaded, refuse
 from mainspring.serving.grpc.messages import (
     ModelInferResponse,
     ModelStreamInferResponse,
@@ -51,8 +51,14 @@ class Stream:
     ) -> None:
         async for body in self._calls.messages(context):
             call = Call(self._path, context, len(body))
-            await answers.put(group.create_task(self._calls.outcome(call, self._infer, body)))
+            await answers.put(group.create_task(self._outcome(call, body)))
         await answers.put(None)
+
+    async def _outcome(self, call: Call, body: bytes) -> Answer:
+        task = asyncio.current_task()
+        assert task is not None
+        view = self._infer if self._calls.takes(task) else overloaded
+        return await self._calls.outcome(call, view, body)
 
 
 def _told(answer: Answer) -> bytes:

@@ -31,6 +31,8 @@ CONTENTS: dict[str, str] = {
     "BYTES": "bytes_contents",
 }
 """The field that holds the elements of each datatype; FP16 has none."""
+TURNS = 16
+"""grpc.aio takes one call a turn: in fewer, requests that came together would not meet."""
 
 
 def decode(served: ServedModel, message: Any, about: About) -> InferRequest:
@@ -64,7 +66,7 @@ def decode(served: ServedModel, message: Any, about: About) -> InferRequest:
         _read_timeout(message.parameters, about)
     outputs = codec.wanted([each.name for each in message.outputs]) if message.outputs else ()
     request = codec.request(columns, about, outputs)
-    request.binary = None if raw else NONE
+    request.binary, request.turns = None if raw else NONE, TURNS
     return request
 
 
