@@ -345,3 +345,29 @@ def test_what_a_batch_gives_is_what_one_gives(house: House) -> None:
     together = [_data(answer) for answer in house.all(*((INFER, body) for body in bodies))]
 
     assert together == [_data(house.all((INFER, body))[0]) for body in bodies]
+
+
+def test_a_caller_who_leaves_takes_nobody_with_it(house: House) -> None:
+    """The first one of a batch is cancelled while the others join it."""
+
+    async def go() -> list[tuple[int, Any]]:
+        calls = [asyncio.create_task(house.post(SLOW, _xs(value))) for value in (1.0, 2.0, 3.0)]
+        await asyncio.sleep(0)
+        calls[0].cancel()
+        answers = await asyncio.gather(*calls[1:])
+        return [*answers, await house.post(SLOW, _xs(4.0))]
+
+    assert [_data(answer) for answer in house.runner.run(go())] == [[4.0], [6.0], [8.0]]
+    assert house.engine.rows == [2, 1]
+    assert house.slow.line.waiting == 0
+
+
+def test_a_caller_who_leaves_alone_leaves_nothing(house: House) -> None:
+    async def go() -> tuple[int, Any]:
+        call = asyncio.create_task(house.post(SLOW, _xs(1.0)))
+        await asyncio.sleep(0)
+        call.cancel()
+        return await house.post(SLOW, _xs(2.0))
+
+    assert _data(house.runner.run(go())) == [4.0]
+    assert house.engine.rows == [1]
