@@ -104,6 +104,14 @@ class Metrics:
             return NoMetrics()
         return self.models.setdefault((model, version), ModelMetrics())
 
+    def replied(self, model: str, status: int, kind: str) -> None:
+        """Count a reply by its HTTP status, or what that would be; `kind` is its error's, if it is one."""
+        if not self.is_on:
+            return
+        self.requests[model, str(status)] += 1
+        if kind:
+            self.errors[model, kind] += 1
+
     def go_on_from(self, counts: Counts) -> None:
         """Begin with what the process before this one had counted."""
         for model, version, found in counts.models:

@@ -85,19 +85,11 @@ class DataPlane:
         finally:
             if request.size:
                 request.release()
-        if request.path.startswith(GUARDED):
-            self._count(request, reply, kind)
+        if request.path.startswith(GUARDED) and (kind or request.verb in DIALECTS):
+            self._metrics.replied(request.model, reply.status, kind)
         if self._access_log is not None:
             self._access_log.add(_entry(scope, request, reply, kind))
         await reply.send(send)
-
-    def _count(self, request: Request, reply: Reply, kind: str) -> None:
-        metrics, model = self._metrics, request.model
-        if not metrics.is_on or (request.verb not in DIALECTS and not kind):
-            return
-        metrics.requests[model, str(reply.status)] += 1
-        if kind:
-            metrics.errors[model, kind] += 1
 
     async def _dispatch(self, request: Request) -> Reply:
         known = self._routes.get(request.path)
