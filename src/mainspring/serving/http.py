@@ -109,8 +109,8 @@ class BodyWatch:
         return task
 
     def end(self, task: asyncio.Task[Any]) -> None:
-        """It was read, or given up."""
-        del self._began[task]
+        """It was read, or given up, perhaps both."""
+        self._began.pop(task, None)
         self._given_up.discard(task)
 
     def is_given_up(self, task: asyncio.Task[Any]) -> bool:

@@ -103,6 +103,9 @@ class Calls:
         """What gRPC calls for a method that takes one message and gives one."""
 
         async def handle(body: bytes, context: Any) -> bytes:
+            task = asyncio.current_task()
+            assert task is not None
+            self._watch.end(task)
             answer = await self.outcome(Call(path, context, len(body)), view, body)
             if isinstance(answer, bytes):
                 return answer
@@ -110,6 +113,16 @@ class Calls:
             return b""
 
         return handle
+
+    def takes_next(self) -> bool:
+        """Whether this task may answer one message, which then has to come in the time of a body."""
+        task = asyncio.current_task()
+        assert task is not None
+        if not self.takes(task):
+            return False
+        self._watch.begin()
+        task.add_done_callback(self._watch.end)
+        return True
 
     def takes(self, task: asyncio.Task[Any]) -> bool:
         """Whether the task may answer a message: it is one of those under way then."""
@@ -173,11 +186,8 @@ class Calls:
         """Count it, and write the line of the access log."""
         kind = "" if isinstance(answer, bytes) else answer.name
         status = 200 if isinstance(answer, bytes) else answer.status
-        metrics = self.plane.metrics
-        if metrics.is_on and (kind or call.request is not None):
-            metrics.requests[call.model, str(status)] += 1
-            if kind:
-                metrics.errors[call.model, kind] += 1
+        if kind or call.request is not None:
+            self.plane.metrics.replied(call.model, status, kind)
         if self._access_log is not None:
             entry = _entry(call, status, len(answer) if isinstance(answer, bytes) else 0)
             entry.error = kind

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from typing import Any
 
 import grpc
@@ -25,6 +26,11 @@ LEAVE_SECONDS = 0.1
 closes, it cancels without a word."""
 
 
+def _is_ours(record: logging.LogRecord) -> bool:
+    """Whether a fault that grpcio reports is one of this process, and not of a caller's metadata."""
+    return not record.getMessage().startswith("Invalid encoding on ")
+
+
 class GrpcServer:
     """Answers over gRPC."""
 
@@ -33,6 +39,7 @@ class GrpcServer:
         self._calls = Calls(plane, watch, access_log)
         self.under_way = self._calls.under_way
         self._server: Any = None
+        logging.getLogger("grpc._cython.cygrpc").addFilter(_is_ours)
 
     async def start(self, host: str, port: int) -> None:
         """Listen; several processes may on the same port."""
@@ -96,9 +103,7 @@ class _Handlers(grpc.GenericRpcHandler):  # type: ignore[misc]  # grpcio has no 
         handler = self._handlers.get(details.method)
         if handler is None or handler.unary_unary is None:
             return handler
-        task = asyncio.current_task()
-        assert task is not None
-        if self._calls.takes(task):
+        if self._calls.takes_next():
             return handler
         return grpc.unary_unary_rpc_method_handler(
             self._calls.answering(details.method, overloaded)
