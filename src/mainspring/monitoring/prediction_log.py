@@ -6,20 +6,23 @@ A missing number stays NaN, as the model saw it; a missing text is null.
 
 from __future__ import annotations
 
-import contextlib
 import datetime as dt
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from mainspring.core.clock import to_micros
-from mainspring.serving.frame_table import BASE, joined, table_of
-from mainspring.serving.journal import OPEN, SEALED, read_frames
+from mainspring.core.errors import Unavailable
+from mainspring.serving.frame_table import BASE, joined, tables_of
+from mainspring.serving.journal import read_frames
+from mainspring.serving.log_files import log_files
 
-KEYS = ("request_id", "event_time", "recorded_at")
+KEYS = ("request_id", "event_time", "recorded_at", "model")
+ATTEMPTS = 100
 Window = tuple[int | None, int | None]
 
 
@@ -56,23 +59,57 @@ def count_predictions(log_folder: Path, start: dt.datetime | None, end: dt.datet
     return count
 
 
-def _tables(log_folder: Path, window: Window, columns: list[str] | None) -> Iterator[pa.Table]:
-    # Files only ever move on from open to sealed to Parquet: looking in this order misses no row,
-    # and a row seen twice is dropped by its id.
-    for suffix in (OPEN, SEALED):
-        for path in sorted(log_folder.glob(f"*{suffix}")):
-            with contextlib.suppress(FileNotFoundError):
-                yield _clipped(_chosen(table_of(read_frames(path)), columns), window)
+def _tables(log_folder: Path, window: Window, columns: list[str] | None) -> list[pa.Table]:
+    """The rows of the window, file by file; begun again if a file was replaced meanwhile."""
+    for _ in range(ATTEMPTS):
+        files = log_files(log_folder)
+        try:
+            journals = [
+                _clipped(_chosen(table, columns), window)
+                for path in (*files.open, *files.sealed)
+                for table in tables_of(read_frames(path))
+            ]
+            return journals + [
+                _clipped(table, window)
+                for part in files.parts
+                if _overlaps(part.first, part.last, window)
+                for table in _read(part.path, window, columns)
+            ]
+        except FileNotFoundError:
+            continue
+    raise Unavailable(
+        f"the files of {log_folder} are replaced faster than they can be read",
+        fix="read a shorter window",
+    )
+
+
+def _read(path: Path, window: Window, columns: list[str] | None) -> list[pa.Table]:
+    """The row groups that may hold rows of the window."""
+    with pq.ParquetFile(path, memory_map=True) as file:
+        names = file.schema_arrow.names
+        wanted = None if columns is None else [name for name in columns if name in names]
+        groups = [
+            number
+            for number in range(file.num_row_groups)
+            if _overlaps(*_span(file, number), window)
+        ]
+        return [file.read_row_groups(groups, columns=wanted, use_threads=False)] if groups else []
+
+
+def _span(file: pq.ParquetFile, group: int) -> tuple[int, int]:
+    """The first and last event time of a row group, microseconds UTC."""
+    place = file.schema_arrow.names.index("event_time")
+    found = file.metadata.row_group(group)
+    for number in range(place, found.num_columns):
+        column = found.column(number)
+        if column.path_in_schema == "event_time":
+            return to_micros(column.statistics.min), to_micros(column.statistics.max)
+    raise AssertionError("a file of the log has no event times")
+
+
+def _overlaps(first: int, last: int, window: Window) -> bool:
     start, end = window
-    for path in sorted(log_folder.glob("*.parquet")):
-        first, last = (int(part) for part in path.name.split("-", 2)[:2])
-        if (end is None or first < end) and (start is None or last >= start):
-            file = pq.ParquetFile(path, memory_map=True)
-            names = file.schema_arrow.names
-            chosen = None if columns is None else [name for name in columns if name in names]
-            table = file.read(columns=chosen, use_threads=False)
-            inside = (start is None or first >= start) and (end is None or last < end)
-            yield table if inside else _clipped(table, window)
+    return (end is None or first < end) and (start is None or last >= start)
 
 
 def _chosen(table: pa.Table, columns: list[str] | None) -> pa.Table:
@@ -91,9 +128,15 @@ def _clipped(table: pa.Table, window: Window) -> pa.Table:
 
 
 def _first_recorded(table: pa.Table) -> pa.Table:
-    if pc.count_distinct(table["request_id"]).as_py() == table.num_rows:
+    """Each request once; the same id sent to another model is another request."""
+    keys = ["request_id"]
+    if pc.count_distinct(table["model"]).as_py() > 1:
+        keys.append("model")
+    elif pc.count_distinct(table["request_id"]).as_py() == table.num_rows:
         return table
-    table = table.sort_by([("request_id", "ascending"), ("recorded_at", "ascending")])
-    ids = table["request_id"].combine_chunks()
-    fresh = pc.not_equal(ids[1:], ids[:-1])
+    table = table.sort_by([(name, "ascending") for name in (*keys, "recorded_at")])
+    fresh = pa.array(np.zeros(table.num_rows - 1, dtype=np.bool_))
+    for name in keys:
+        values = table[name].combine_chunks()
+        fresh = pc.or_(fresh, pc.not_equal(values[1:], values[:-1]))
     return table.filter(pa.concat_arrays([pa.array([True]), fresh]))

@@ -1,85 +1,145 @@
-"""Sealed journals of the prediction log become Parquet files.
+"""`python -m mainspring.serving.compaction FOLDER`: the prediction log becomes Parquet.
 
-A file's name begins with its first and last event time, so a window of time opens only the files
-that it needs.
+Sealed journals become Parquet files, small ones become larger ones, and old ones go. It may be killed
+at any moment: no row is lost or doubled, and the next one carries on.
 """
 
 from __future__ import annotations
 
-import contextlib
-import fcntl
+import argparse
+import gc
 import os
-from collections.abc import Iterator
+import sys
+import time
+from dataclasses import dataclass
+from itertools import groupby
+from operator import itemgetter
 from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
-from mainspring.serving.frame_table import table_of
-from mainspring.serving.journal import SEALED, read_frames, valid_length
+from mainspring.serving.frame_table import tables_of
+from mainspring.serving.journal import SEALED, recover, scan
+from mainspring.serving.log_files import log_files
+from mainspring.serving.merging import MERGE_BYTES, merge_parts, remove_older
+from mainspring.serving.replacing import Drafts, only_one
+
+BATCH_BYTES = 64 * 2**20
+"""Journals of this many bytes, all together, are turned at once."""
+DAY_MICROS = 24 * 3600 * 1_000_000
+POLITE = 10
+"""How much it gives way to the processes that answer requests."""
+
+Key = tuple[int, int, str]
 
 
-def seal_journals(log_folder: Path) -> list[Path]:
-    """Turn every sealed journal into a Parquet file; answer the files made.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CompactionLimits:
+    """How large the Parquet files become, and when they go."""
 
-    Killed at any point, the next call carries on: a journal goes only once its Parquet file is
-    on the disk under its final name.
+    merge_bytes: int = MERGE_BYTES
+    """Files of one day grow up to this; 0 merges none."""
+    keep_days: int | None = None
+    """Files go whose newest row was recorded longer ago; None keeps all."""
+
+
+def compact(folder: Path, limits: CompactionLimits) -> None:
+    """Turn, merge and remove what is due; what dead writers left open is sealed first."""
+    if not folder.is_dir():
+        return
+    recover(folder)
+    seal_journals(folder)
+    now_us = time.time_ns() // 1000
+    with only_one(folder):
+        if limits.merge_bytes:
+            merge_parts(folder, limits.merge_bytes, now_us)
+        if limits.keep_days is not None:
+            remove_older(folder, now_us - limits.keep_days * DAY_MICROS)
+
+
+def seal_journals(folder: Path) -> list[Path]:
+    """Turn every sealed journal into Parquet; answer the files made.
+
+    The journals go only once the rows are on the disk under their final names.
     """
-    if not log_folder.is_dir():
+    if not folder.is_dir():
         return []
-    with _only_one(log_folder):
-        for leftover in log_folder.glob("*.tmp"):
-            leftover.unlink()
-        done = {_stem(path) for path in log_folder.glob("*.parquet")}
-        made = []
-        for journal in sorted(log_folder.glob(f"*{SEALED}")):
-            if journal.stem not in done and (path := _seal(journal)) is not None:
-                made.append(path)
-            _retire(journal)
+    with only_one(folder):
+        sealed = log_files(folder).sealed
+        for path in set(folder.glob(f"*{SEALED}")).difference(sealed):
+            # Its Parquet file is there: whoever made it died before this.
+            _put_away(path)
+        made: list[Path] = []
+        for batch in _batches(sealed):
+            made += _sealed(folder, batch)
         return made
 
 
-def _seal(journal: Path) -> Path | None:
-    """Write the Parquet file of one journal; a journal without rows needs none."""
-    table = table_of(read_frames(journal))
-    if not table.num_rows:
-        return None
+def _sealed(folder: Path, journals: list[Path]) -> list[Path]:
+    """Turn several journals at once, into a file for each model, set of columns and span of days."""
+    damaged: set[Path] = set()
+    tables: list[tuple[Key, pa.Table]] = []
+    for journal in journals:
+        found = scan(journal)
+        if found.is_damaged:
+            damaged.add(journal)
+        tables += [(_key(table), table) for table in tables_of(found.frames())]
+    tables.sort(key=itemgetter(0))
+    drafts = Drafts(folder)
+    try:
+        for _, alike in groupby(tables, key=itemgetter(0)):
+            table = pa.concat_tables([one for _, one in alike])
+            drafts.write([table], table.schema)
+        return drafts.replace(journals, damaged)
+    finally:
+        drafts.remove()
+
+
+def _key(table: pa.Table) -> Key:
     span = pc.min_max(table["event_time"].cast(pa.int64())).as_py()
-    path = journal.with_name(f"{span['min']}-{span['max']}-{journal.stem}.parquet")
-    temporary = journal.with_suffix(".tmp")
-    with temporary.open("wb") as file:
-        pq.write_table(table, file, compression="zstd")
-        file.flush()
-        os.fsync(file.fileno())
-    temporary.rename(path)
-    _sync_folder(path.parent)
-    return path
+    days = (span["min"] // DAY_MICROS, span["max"] // DAY_MICROS)
+    return *days, table.schema.to_string(truncate_metadata=False)
 
 
-def _retire(journal: Path) -> None:
-    """Remove a journal that is in Parquet; one with a damaged middle is kept for people."""
-    if valid_length(journal) < journal.stat().st_size:
+def _batches(journals: tuple[Path, ...]) -> list[list[Path]]:
+    batches: list[list[Path]] = []
+    room = 0
+    for journal in journals:
+        size = journal.stat().st_size
+        if size > room or not batches:
+            batches.append([])
+            room = BATCH_BYTES
+        batches[-1].append(journal)
+        room -= size
+    return batches
+
+
+def _put_away(journal: Path) -> None:
+    if scan(journal).is_damaged:
         journal.rename(journal.with_suffix(".damaged"))
     else:
         journal.unlink()
 
 
-def _stem(path: Path) -> str:
-    return path.stem.split("-", 2)[2]
-
-
-def _sync_folder(folder: Path) -> None:
-    handle = os.open(folder, os.O_RDONLY)
+def main(arguments: list[str] | None = None) -> int:
+    """Compact one folder; 1 if the disk does not let it, and then nothing is lost."""
+    parser = argparse.ArgumentParser(prog="python -m mainspring.serving.compaction")
+    parser.add_argument("folder", type=Path, metavar="FOLDER")
+    parser.add_argument("--merge-bytes", type=int, default=MERGE_BYTES, help="0 merges none")
+    parser.add_argument("--keep-days", type=int, help="remove what is older; all is kept without")
+    given = parser.parse_args(arguments)
+    # What is read lives until the end: looking for garbage in it finds none, many times over.
+    gc.disable()
+    os.nice(POLITE)
+    limits = CompactionLimits(merge_bytes=given.merge_bytes, keep_days=given.keep_days)
     try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
+        compact(given.folder, limits)
+    except OSError as error:
+        sys.stderr.write(f"mainspring.serving: {given.folder} cannot be compacted: {error}\n")
+        return 1
+    return 0
 
 
-@contextlib.contextmanager
-def _only_one(log_folder: Path) -> Iterator[None]:
-    """Let one process at a time seal; the kernel lets go of the lock of a dead one."""
-    with (log_folder / "seal.lock").open("a") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        yield
+if __name__ == "__main__":
+    sys.exit(main())

@@ -7,15 +7,21 @@ values a row is a list, flat in row-major order.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from itertools import chain, groupby
+from itertools import chain
 from math import prod
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from mainspring.core.signature import Datatype
-from mainspring.engines.tensor import DTYPES
+from mainspring.engines.tensor import DTYPES, Array
 from mainspring.serving.journal import Frame, Packed
+
+Columns = tuple[tuple[str, Datatype, bool], ...]
+"""Names, datatypes, and whether a row has one value."""
+Shape = tuple[str, str, Columns, Columns]
+MODEL = b"mainspring.model"
 
 MOMENT = pa.timestamp("us", tz="UTC")
 BASE = pa.schema(
@@ -46,10 +52,25 @@ TYPES: dict[Datatype, pa.DataType] = {
 }
 
 
+def tables_of(frames: Iterable[Frame]) -> list[pa.Table]:
+    """The frames as rows: one table for each model and set of columns, the model in its metadata."""
+    runs: dict[Shape, list[Frame]] = {}
+    for frame in frames:
+        runs.setdefault(_shape(frame), []).append(frame)
+    alike: dict[tuple[object, ...], list[pa.Table]] = {}
+    for shape, run in runs.items():
+        table = _run(run)
+        names = tuple(zip(table.column_names, table.schema.types, strict=True))
+        alike.setdefault((shape[0], names), []).append(table)
+    return [
+        pa.concat_tables(tables).replace_schema_metadata({MODEL: model})
+        for (model, _), tables in alike.items()
+    ]
+
+
 def table_of(frames: Iterable[Frame]) -> pa.Table:
-    """The frames as rows; runs of one version with the same columns are turned at once."""
-    runs = groupby(frames, key=_shape)
-    return joined([BASE.empty_table(), *(_run(list(run)) for _, run in runs)])
+    """The frames as rows of one table."""
+    return joined([BASE.empty_table(), *tables_of(frames)])
 
 
 def joined(tables: Sequence[pa.Table]) -> pa.Table:
@@ -59,67 +80,102 @@ def joined(tables: Sequence[pa.Table]) -> pa.Table:
         for field in table.schema:
             known = types.get(field.name, field.type)
             types[field.name] = known if known == field.type else _wider(known, field.type)
-    return pa.concat_tables(
-        [
-            table.cast(pa.schema([(name, types[name]) for name in table.column_names]), safe=False)
-            for table in tables
-        ],
-        promote_options="default",
-    )
+    return pa.concat_tables([_cast(table, types) for table in tables], promote_options="default")
 
 
-def _shape(frame: Frame) -> tuple[object, ...]:
+def _cast(table: pa.Table, types: dict[str, pa.DataType]) -> pa.Table:
+    wanted = pa.schema([(name, types[name]) for name in table.column_names])
+    return table if table.schema == wanted else table.cast(wanted, safe=False)
+
+
+def _shape(frame: Frame) -> Shape:
+    """What frames have in common that become columns together."""
     return (
         frame.model,
         frame.version,
-        tuple((name, packed[:2]) for name, packed in frame.inputs.items()),
-        tuple((name, packed[:2]) for name, packed in frame.outputs.items()),
+        tuple([(name, one[0], not one[1]) for name, one in frame.inputs.items()]),
+        tuple([(name, one[0], not one[1]) for name, one in frame.outputs.items()]),
     )
 
 
 def _run(frames: list[Frame]) -> pa.Table:
-    counts = [frame.rows for frame in frames]
-    recorded = np.repeat(np.array([frame.recorded_at for frame in frames], dtype=np.int64), counts)
+    calls = np.array(list(_flat([frame.counts for frame in frames])), dtype=np.int64)
+    of_frame = np.array([frame.rows for frame in frames], dtype=np.int64)
+    rows = int(of_frame.sum())
+    recorded = np.array([frame.recorded_at for frame in frames], dtype=np.int64)
+    latencies = np.array(list(_flat([frame.latencies for frame in frames])), dtype=np.int64)
     columns: dict[str, pa.Array] = {
-        "request_id": _chained([frame.request_ids for frame in frames], pa.string()),
-        "event_time": _chained([frame.event_times for frame in frames], MOMENT),
-        "recorded_at": pa.array(recorded, MOMENT),
-        "model": pa.repeat(frames[0].model, sum(counts)),
-        "version": pa.repeat(frames[0].version, sum(counts)),
-        "entity_key": _chained([frame.entity_keys for frame in frames], pa.string()),
-        "latency_us": _chained([frame.row_latencies for frame in frames], pa.int64()),
+        "request_id": _request_ids(frames, calls),
+        "event_time": pa.array(_event_times(frames, calls), MOMENT),
+        "recorded_at": pa.array(np.repeat(recorded, of_frame), MOMENT),
+        "model": pa.repeat(frames[0].model, rows),
+        "version": pa.repeat(frames[0].version, rows),
+        "entity_key": _entity_keys(frames, rows),
+        "latency_us": pa.array(np.repeat(latencies, calls)),
     }
     for name in frames[0].inputs:
-        columns[f"input.{name}"] = _column([frame.inputs[name] for frame in frames])
+        columns[f"input.{name}"] = _column([frame.inputs[name] for frame in frames], of_frame)
     for name in frames[0].outputs:
-        columns[f"output.{name}"] = _column([frame.outputs[name] for frame in frames])
+        columns[f"output.{name}"] = _column([frame.outputs[name] for frame in frames], of_frame)
     return pa.table(columns)
 
 
-def _chained(parts: Sequence[Sequence[object]], kind: pa.DataType) -> pa.Array:
-    return pa.array(list(chain.from_iterable(parts)), kind)
+def _request_ids(frames: list[Frame], calls: Array) -> pa.Array:
+    if any(frame.row_ids for frame in frames):
+        return pa.array(list(_flat([frame.request_ids for frame in frames])), pa.string())
+    ids = pa.array(list(_flat([frame.ids for frame in frames])), pa.string())
+    if len(calls) == calls.sum():
+        return ids
+    # As `ids_of_rows` has it: a slash and the place of the row, where there are several.
+    ids = ids.take(pa.array(np.repeat(np.arange(len(calls)), calls)))
+    places = np.arange(len(ids)) - np.repeat(np.cumsum(calls) - calls, calls)
+    numbered = pc.binary_join_element_wise(ids, pa.array(places).cast(pa.string()), "/")
+    return pc.if_else(pa.array(np.repeat(calls > 1, calls)), numbered, ids)
 
 
-def _column(parts: list[Packed]) -> pa.Array:
+def _event_times(frames: list[Frame], calls: Array) -> Array:
+    if any(frame.row_times for frame in frames):
+        return np.array(list(_flat([frame.event_times for frame in frames])), dtype=np.int64)
+    times = np.array(list(_flat([frame.times for frame in frames])), dtype=np.int64)
+    return np.repeat(times, calls)
+
+
+def _entity_keys(frames: list[Frame], rows: int) -> pa.Array:
+    if all(frame.entities is None and not frame.row_entities for frame in frames):
+        return pa.nulls(rows, pa.string())
+    return pa.array(list(_flat([frame.entity_keys for frame in frames])), pa.string())
+
+
+_flat = chain.from_iterable
+
+
+def _column(parts: list[Packed], rows: Array) -> pa.Array:
     datatype, shape, _ = parts[0]
     if datatype == "BYTES":
-        texts = [_text(value) for _, _, data in parts for value in data]
-        values = pa.array(texts, pa.string())
+        values = _texts(parts)
     else:
-        raw = b"".join(data for _, _, data in parts)
+        raw = b"".join([data for _, _, data in parts])
         values = pa.array(np.frombuffer(raw, dtype=DTYPES[datatype]), TYPES[datatype])
     if not shape:
         return values
-    size = prod(shape)
-    if not size:
-        return pa.nulls(0, pa.list_(values.type))
-    offsets = np.arange(0, len(values) + 1, size, dtype=np.int32)
+    sizes = np.repeat([prod(one) for _, one, _ in parts], rows)
+    offsets = np.concatenate([[0], np.cumsum(sizes)]).astype(np.int32)
     return pa.ListArray.from_arrays(pa.array(offsets), values)
+
+
+def _texts(parts: list[Packed]) -> pa.Array:
+    texts = list(_flat([data for _, _, data in parts]))
+    try:
+        return pa.array(texts, pa.string())
+    except (pa.ArrowException, TypeError, UnicodeError):
+        return pa.array([_text(value) for value in texts], pa.string())
 
 
 def _text(value: str | bytes | None) -> str | None:
     """Bytes of a model that declares no text may be anything."""
-    return value.decode("utf-8", "backslashreplace") if isinstance(value, bytes) else value
+    if isinstance(value, bytes):
+        return value.decode("utf-8", "backslashreplace")
+    return value if value is None else value.encode("utf-8", "backslashreplace").decode()
 
 
 def _wider(one: pa.DataType, other: pa.DataType) -> pa.DataType:

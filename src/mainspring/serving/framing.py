@@ -11,6 +11,7 @@ import numpy as np
 
 from mainspring.engines.tensor import Array, Tensors
 from mainspring.serving.batching import Member
+from mainspring.serving.inference import InferRequest
 from mainspring.serving.journal import Frame, Packed, pack
 from mainspring.serving.log_policy import LogPolicy
 from mainspring.serving.reserved import ENTITY_KEY
@@ -28,6 +29,8 @@ class Framing:
         self._policy = policy
         self._left_out = frozenset(policy.redact)
         self._hashed = frozenset(policy.hashed)
+        self._names_entities = ENTITY_KEY not in self._left_out
+        self._hashes_entities = not self._hashed.isdisjoint({ENTITY_KEY, policy.entity_key})
         self._key = bytes.fromhex(policy.key or "")
 
     def frame(
@@ -51,22 +54,28 @@ class Framing:
             inputs=self._packed(inputs, by_row=by_row),
             outputs=self._packed(outputs, by_row=by_row),
         )
+        self._tell_rows_apart(frame, calls)
+        key = self._policy.entity_key
+        if key is not None and key in inputs:
+            values = inputs[key]
+            if values.size == frame.rows:
+                frame.entities = [self._entity(value) for value in values.ravel().tolist()]
+        return frame
+
+    def _tell_rows_apart(self, frame: Frame, calls: Sequence[InferRequest]) -> None:
+        """Note what requests say of their rows."""
         for place, call in enumerate(calls):
             if call.request_ids is not None:
                 frame.row_ids[place] = call.request_ids
             if call.event_times is not None:
                 frame.row_times[place] = call.event_times
-            if call.entity_keys is not None:
-                frame.row_entities[place] = self._keys(ENTITY_KEY, call.entity_keys)
-        key = self._policy.entity_key
-        if key is not None and by_row and key in inputs:
-            frame.entities = self._keys(key, inputs[key].tolist())
-        return frame
+            if call.entity_keys is not None and self._names_entities:
+                frame.row_entities[place] = [self._entity(key) or "" for key in call.entity_keys]
 
     def _sampled(
         self, members: Sequence[Member], inputs: Tensors, outputs: Tensors
     ) -> tuple[list[Member], Tensors, Tensors]:
-        chosen = [self._policy.takes(member.call.id) for member in members]
+        chosen = [self._policy.takes(_sampled_by(member)) for member in members]
         if all(chosen):
             return list(members), inputs, outputs
         kept = [member for member, is_chosen in zip(members, chosen, strict=True) if is_chosen]
@@ -89,23 +98,34 @@ class Framing:
         hashes[:] = [self._hash(value) for value in values.ravel().tolist()]
         return hashes.reshape(values.shape)
 
-    def _keys(self, name: str, values: Sequence[object]) -> list[str]:
-        if name in self._hashed:
-            return [self._hash(value) or "" for value in values]
-        return [_text(value) for value in values]
+    def _entity(self, value: object) -> str | None:
+        if self._hashes_entities:
+            return self._hash(value)
+        return None if _is_missing(value) else _text(value)
 
     def _hash(self, value: object) -> str | None:
-        if value is None:
+        if _is_missing(value):
             return None
         digest = hmac.digest(self._key, _text(value).encode(), hashlib.sha256)
         return digest.hex()[:HASH_CHARACTERS]
+
+
+def _sampled_by(member: Member) -> str:
+    """The id that decides: of its first row, where a request names them, so that it is told again."""
+    ids = member.call.request_ids
+    return ids[0] if ids else member.call.id
 
 
 def _rows_of(tensors: Tensors, rows: Array) -> Tensors:
     return {name: values[rows] for name, values in tensors.items()}
 
 
+def _is_missing(value: object) -> bool:
+    return value is None or value != value  # noqa: PLR0124  NaN is not itself
+
+
 def _text(value: object) -> str:
     if isinstance(value, bytes):
         return value.decode("utf-8", "backslashreplace")
-    return "" if value is None else str(value)
+    # Minus zero equals zero, so it has the same text.
+    return str(value + 0.0 if isinstance(value, float) else value)

@@ -1,8 +1,12 @@
 """The file format of the prediction log: frames that a torn end cannot spoil.
 
-A file is a row of frames, one for each call of the engine: the magic, the length and the CRC-32 of
-the payload, then the payload in MessagePack. Files are `<writer>-<sequence>.open` while one process
-writes them (and holds their lock), and `.journal` from then on.
+A file is a row of frames, one for each call of the engine: the magic, the length of the payload, the
+CRC-32 of marker and payload, the marker of the writer, then the payload in MessagePack. Files are
+`<writer>-<sequence>.open` while one process writes them (and holds their lock), and `.journal` from
+then on.
+
+The marker is random and told to nobody, so that a caller cannot send bytes that would pass for a
+frame where a damaged file is searched for the next one.
 """
 
 from __future__ import annotations
@@ -11,19 +15,21 @@ import fcntl
 import os
 import struct
 from collections.abc import Iterator
+from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 from zlib import crc32
 
 import msgspec
 
 from mainspring.core.signature import Datatype
-from mainspring.engines.tensor import Array, datatype_of
+from mainspring.engines.tensor import DATATYPES, Array, datatype_of
 from mainspring.serving.inference import ids_of_rows
 
 MAGIC, FIRST_MAGIC = b"MSJ2", b"MSJ1"
-HEADER = struct.Struct("<4sII")
+HEADER, FIRST_HEADER = struct.Struct("<4sII8s"), struct.Struct("<4sII")
+NO_MARKER = bytes(8)
 OPEN, SEALED = ".open", ".journal"
 
 Packed = tuple[Datatype, tuple[int, ...], Any]
@@ -50,7 +56,7 @@ class Frame(msgspec.Struct, kw_only=True, omit_defaults=True):
     """By place of the request: the ids of its rows, if it named them."""
     row_times: dict[int, list[int]] = {}
     row_entities: dict[int, list[str]] = {}
-    entities: list[str] | None = None
+    entities: list[str | None] | None = None
     """The entity key of each row, if an input holds it."""
 
     @property
@@ -77,13 +83,8 @@ class Frame(msgspec.Struct, kw_only=True, omit_defaults=True):
         return self._by_row(self.row_times, self.times)
 
     @property
-    def row_latencies(self) -> list[int]:
-        """The latency of each row's request."""
-        return self._by_row({}, self.latencies)
-
-    @property
     def entity_keys(self) -> list[str | None]:
-        """The entity key of each row, None where there is none."""
+        """The entity key of each row, None where there is none; the caller's own goes first."""
         if self.entities is not None and not self.row_entities:
             return list(self.entities)
         found = self._by_row(self.row_entities, [None] * len(self.ids))
@@ -122,34 +123,106 @@ _decode_first = msgspec.msgpack.Decoder(_FirstFrame).decode
 
 def pack(values: Array, *, whole: bool = False) -> Packed:
     """A column as a frame holds it; with `whole` the array is what one row holds."""
-    datatype = datatype_of(values)
     shape = values.shape if whole else values.shape[1:]
+    datatype = DATATYPES.get(values.dtype) or datatype_of(values)
     if datatype == "BYTES":
         return datatype, shape, values.ravel().tolist()
-    return datatype, shape, values.astype(values.dtype.newbyteorder("<"), copy=False).tobytes()
+    if values.dtype not in DATATYPES:
+        values = values.astype(values.dtype.newbyteorder("<"))
+    return datatype, shape, values.tobytes()
 
 
-def encode_frame(frame: Frame) -> bytes:
+def encode_frame(frame: Frame, marker: bytes = NO_MARKER) -> bytes:
     """The frame as it stands in a file."""
     payload = _encode(frame)
-    return HEADER.pack(MAGIC, len(payload), crc32(payload)) + payload
+    return HEADER.pack(MAGIC, len(payload), crc32(payload, crc32(marker)), marker) + payload
 
 
-def read_frames(path: Path) -> Iterator[Frame]:
-    """The valid frames of a file, up to the first torn one."""
-    with path.open("rb") as file:
-        while (found := _next_payload(file)) is not None:
-            magic, payload = found
+@dataclass(slots=True)
+class Scan:
+    """What a file holds: where its whole frames are, and whether anything else is between them."""
+
+    data: bytes
+    spans: list[tuple[bytes, int, int]]
+    """The magic of each whole frame, and the start and the end of its payload."""
+    is_damaged: bool
+
+    @property
+    def end(self) -> int:
+        """The length of the file up to its last whole frame."""
+        return self.spans[-1][2] if self.spans else 0
+
+    def frames(self) -> Iterator[Frame]:
+        """Each whole frame, in the order in which they were written."""
+        view = memoryview(self.data)
+        for magic, start, end in self.spans:
+            payload = view[start:end]
             yield _decode(payload) if magic == MAGIC else _from_first(_decode_first(payload))
 
 
-def valid_length(path: Path) -> int:
-    """How many bytes at the start of the file are whole frames."""
-    length = 0
-    with path.open("rb") as file:
-        while (found := _next_payload(file)) is not None:
-            length += HEADER.size + len(found[1])
-    return length
+def scan(path: Path) -> Scan:
+    """Look through a file; what is no frame is stepped over.
+
+    A last frame that was not written to its end is not called damage: nobody was answered for it.
+    """
+    data = path.read_bytes()
+    found = Scan(data, [], is_damaged=False)
+    position, known = 0, b""
+    while position < len(data):
+        span = _frame_at(data, position, known)
+        if span is not None:
+            found.is_damaged |= position > found.end
+            found.spans.append(span)
+            known = known or _kind_at(data, position)
+            position = span[2]
+        else:
+            position = _next_magic(data, position + 1)
+    found.is_damaged |= not _is_torn(data, found.end)
+    return found
+
+
+def read_frames(path: Path) -> Iterator[Frame]:
+    """The whole frames of a file."""
+    return scan(path).frames()
+
+
+def _kind_at(data: bytes, position: int) -> bytes:
+    """What the headers of one file have in common: the magic and the marker."""
+    magic = data[position : position + 4]
+    marker = data[position + FIRST_HEADER.size : position + HEADER.size]
+    return magic + marker if magic == MAGIC else magic
+
+
+def _frame_at(data: bytes, position: int, known: bytes) -> tuple[bytes, int, int] | None:
+    magic = data[position : position + 4]
+    header = HEADER if magic == MAGIC else FIRST_HEADER
+    start = position + header.size
+    if magic not in (MAGIC, FIRST_MAGIC) or start > len(data):
+        return None
+    if known and _kind_at(data, position) != known:
+        return None
+    length, checksum = FIRST_HEADER.unpack_from(data, position)[1:]
+    end = start + length
+    # The checksum is of the marker too, where there is one.
+    seed = crc32(data[position + FIRST_HEADER.size : start]) if magic == MAGIC else 0
+    if end > len(data) or crc32(memoryview(data)[start:end], seed) != checksum:
+        return None
+    return magic, start, end
+
+
+def _next_magic(data: bytes, position: int) -> int:
+    found = [data.find(magic, position) for magic in (MAGIC, FIRST_MAGIC)]
+    return min((place for place in found if place >= 0), default=len(data))
+
+
+def _is_torn(data: bytes, position: int) -> bool:
+    """Whether what is left from there is the beginning of a frame, or nothing."""
+    left = len(data) - position
+    if left < HEADER.size:
+        return data[position : position + 4] in (MAGIC[:left], FIRST_MAGIC[:left])
+    magic, length = FIRST_HEADER.unpack_from(data, position)[:2]
+    header = HEADER if magic == MAGIC else FIRST_HEADER
+    return magic in (MAGIC, FIRST_MAGIC) and header.size + length > left
 
 
 def _from_first(frame: _FirstFrame) -> Frame:
@@ -166,19 +239,6 @@ def _from_first(frame: _FirstFrame) -> Frame:
     )
 
 
-def _next_payload(file: BinaryIO) -> tuple[bytes, bytes] | None:
-    header = file.read(HEADER.size)
-    if len(header) < HEADER.size:
-        return None
-    magic, length, checksum = HEADER.unpack(header)
-    # A damaged length must not make us ask for gigabytes.
-    left = os.fstat(file.fileno()).st_size - file.tell()
-    if magic not in (MAGIC, FIRST_MAGIC) or length > left:
-        return None
-    payload = file.read(length)
-    return (magic, payload) if len(payload) == length and crc32(payload) == checksum else None
-
-
 def recover(folder: Path) -> list[Path]:
     """Seal what dead writers left open, cut after the last whole frame; empty files go."""
     found = (_recover_one(path) for path in sorted(folder.glob(f"*{OPEN}")))
@@ -193,11 +253,12 @@ def _recover_one(path: Path) -> Path | None:
     try:
         # The kernel drops the lock of a dead process: a held lock means a living writer.
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        length = valid_length(path)
-        if length == 0:
+        found = scan(path)
+        if not found.spans and not found.is_damaged:
             path.unlink()
             return None
-        os.ftruncate(file, length)
+        if not found.is_damaged:
+            os.ftruncate(file, found.end)
         return path.rename(path.with_suffix(SEALED))
     except (BlockingIOError, FileNotFoundError):
         return None

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from hashlib import blake2b
 from typing import Annotated
-from zlib import crc32
 
 import msgspec
 
 from mainspring.core.errors import Invalid
 from mainspring.core.signature import Signature
+from mainspring.engines.tensor import RESERVED
 from mainspring.serving.reserved import ENTITY_KEY
 
 
@@ -18,10 +19,12 @@ class LogPolicy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     sample: Annotated[float, msgspec.Meta(ge=0, le=1)] = 1.0
     """The share of requests that are recorded, chosen by their ids: the same id, the same choice."""
     redact: tuple[str, ...] = ()
-    """Inputs and outputs that are not kept."""
+    """Inputs and outputs that are not kept; `mainspring.entity_key` may be one."""
     hashed: tuple[str, ...] = ()
-    """Inputs and outputs of which a keyed hash is kept; `mainspring.entity_key` may be one."""
-    key: Annotated[str, msgspec.Meta(pattern="^[0-9a-f]{32,128}$")] | None = None
+    """Inputs and outputs of which a keyed hash is kept; `mainspring.entity_key` may be one.
+
+    Entity keys are hashed if either that name or the input that holds them is here."""
+    key: Annotated[str, msgspec.Meta(pattern="^([0-9a-f]{2}){16,64}$")] | None = None
     """The key of the hashes, in hexadecimal."""
     entity_key: str | None = None
     """The input that says whom or what a row is about."""
@@ -33,7 +36,14 @@ class LogPolicy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
         twice = {*self.redact} & {*self.hashed}
         if twice:
             raise Invalid(f"{min(twice)!r} is to be left out and to be hashed", field="redact")
-        if self.entity_key in self.redact:
+        for name in (*self.redact, *self.hashed):
+            if name.startswith(RESERVED) and name != ENTITY_KEY:
+                raise Invalid(
+                    f"the log's policy names {name!r}, by which a prediction is found again",
+                    field="log",
+                    fix="choose ids that tell nothing",
+                )
+        if self.entity_key is not None and {self.entity_key, ENTITY_KEY} & {*self.redact}:
             raise Invalid(
                 f"{self.entity_key!r} is the entity key and is to be left out",
                 field="redact",
@@ -52,7 +62,18 @@ class LogPolicy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
                     f"the log's policy names {name!r}; the model has {', '.join(sorted(known))}",
                     field="log",
                 )
+        for column in signature.inputs:
+            if column.name == self.entity_key and column.shape not in {(), (1,)}:
+                raise Invalid(
+                    f"the entity key {column.name!r} has the shape {list(column.shape)} a row; "
+                    "one value a row is wanted",
+                    field="log",
+                )
 
     def takes(self, id_: str) -> bool:
         """Whether a request of that id is recorded."""
-        return self.sample >= 1 or crc32(id_.encode()) < self.sample * 2**32
+        if self.sample >= 1:
+            return True
+        # A checksum would do badly here: numbers that count up share most of their bits.
+        digest = blake2b(id_.encode(), digest_size=8).digest()
+        return int.from_bytes(digest, "big") < self.sample * 2**64

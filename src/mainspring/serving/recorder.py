@@ -49,6 +49,7 @@ class Recorder:
         self._folder = folder
         # A supervisor may use a nonce again; a name of the log must never come back.
         self._writer = f"{nonce}{secrets.token_hex(4)}"
+        self._marker = secrets.token_bytes(8)
         self._sequence = 0
         self._segment: _Segment | None = None
         self._closed = False
@@ -57,7 +58,7 @@ class Recorder:
 
     def append(self, *frames: Frame) -> None:
         """Write the frames, or raise `Unavailable` and leave no trace of any of them."""
-        data = b"".join([encode_frame(frame) for frame in frames])
+        data = b"".join([encode_frame(frame, self._marker) for frame in frames])
         rows = sum(frame.rows for frame in frames)
         with self._lock:
             if self._closed:
