@@ -20,11 +20,14 @@ from pathlib import Path
 import msgspec
 
 from mainspring.core.settings import clean_environment
+from mainspring.serving.compacting import Compactor
 from mainspring.serving.heartbeat import STARTING, STUCK, Heartbeats
 from mainspring.serving.snapshot import Snapshot
 
 DRAIN_SECONDS = 25.0
 """From SIGTERM to SIGKILL: hosts kill after 30."""
+END_SECONDS = 29.0
+"""From SIGTERM until the log is compacted, or is left for the next start to compact."""
 LOOK_SECONDS = 0.1
 SILENT_SECONDS = 1.2
 """An event loop that gives no sign for so long hangs, unless it lacks the processor."""
@@ -92,6 +95,7 @@ class Group:
         self._state = GroupState(
             nonce=snapshot.nonce, leader=os.getpid(), run=tempfile.mkdtemp(prefix="mainspring-")
         )
+        self._compactor = Compactor(snapshot.log)
         self._replaced = 0
         self._is_told = False
 
@@ -130,6 +134,7 @@ class Group:
                 self._start(place, now)
             self._send_off(place, now)
         self._tell_when_ready()
+        self._compactor.look(now)
         return None
 
     def _start(self, place: _Place, now: float) -> None:
@@ -230,13 +235,14 @@ class Group:
         children += [child for place in self._places for child in place.leaving]
         for child in children:
             child.terminate()
-        deadline = time.monotonic() + DRAIN_SECONDS
+        began = time.monotonic()
         for child in children:
             try:
-                child.wait(max(0.0, deadline - time.monotonic()))
+                child.wait(max(0.0, began + DRAIN_SECONDS - time.monotonic()))
             except subprocess.TimeoutExpired:
                 child.kill()
                 child.wait()
+        self._compactor.finish(began + END_SECONDS)
 
 
 def read_state(snapshot: Path) -> GroupState:

@@ -124,11 +124,13 @@ _decode_first = msgspec.msgpack.Decoder(_FirstFrame).decode
 def pack(values: Array, *, whole: bool = False) -> Packed:
     """A column as a frame holds it; with `whole` the array is what one row holds."""
     shape = values.shape if whole else values.shape[1:]
-    datatype = DATATYPES.get(values.dtype) or datatype_of(values)
+    datatype = DATATYPES.get(values.dtype)
+    if datatype is None:
+        datatype = datatype_of(values)
+        if datatype != "BYTES":
+            values = values.astype(values.dtype.newbyteorder("<"))
     if datatype == "BYTES":
         return datatype, shape, values.ravel().tolist()
-    if values.dtype not in DATATYPES:
-        values = values.astype(values.dtype.newbyteorder("<"))
     return datatype, shape, values.tobytes()
 
 

@@ -74,6 +74,13 @@ class LogSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     segment_seconds: Seconds = 30.0
     compact: bool = False
     """Whether this data plane turns sealed segments into Parquet itself; else somebody else does."""
+    compact_bytes: Count = 64 * 2**20
+    compact_seconds: Seconds = 300.0
+    """Sealed segments are turned when they are so many bytes, or one is so old."""
+    merge_bytes: Annotated[int, msgspec.Meta(ge=0)] = 128 * 2**20
+    """Parquet files of one day are merged up to this size; 0 merges none."""
+    keep_days: Count | None = None
+    """Files go whose newest row was recorded longer ago; None keeps all."""
     policy: LogPolicy = LogPolicy()
 
 
