@@ -61,6 +61,7 @@ def rows_or_none(folder: Path) -> Counter[str] | None:
 
 def found(folder: Path, start: int | None = None, end: int | None = None) -> list[str]:
     """The ids that a reader finds in a window."""
-    ends = [None if micros is None else from_micros(micros) for micros in (start, end)]
-    ids: list[str] = read_predictions(folder, *ends, ["request_id"])["request_id"].to_pylist()
+    first, last = (None if micros is None else from_micros(micros) for micros in (start, end))
+    table = read_predictions(folder, first, last, ["request_id"])
+    ids: list[str] = table["request_id"].to_pylist()
     return ids

@@ -41,7 +41,7 @@ def _more(hammer: Hammer, count: int) -> None:
 
 @pytest.mark.parametrize("turn", range(3))
 def test_a_killed_worker_of_two_under_load(tmp_path: Path, first_model: Path, turn: int) -> None:
-    log = {"segment_rows": 150, "compact": True, "compact_seconds": 0.01}
+    log: dict[str, object] = {"segment_rows": 150, "compact": True, "compact_seconds": 0.01}
     with Plane(tmp_path, [served(first_model)], log=log, workers=2) as plane:
         hammer = Hammer(plane, threads=8)
         _more(hammer, 200 + 77 * turn)
@@ -64,7 +64,7 @@ def test_a_killed_worker_of_two_under_load(tmp_path: Path, first_model: Path, tu
 
 @pytest.mark.parametrize("turn", range(3))
 def test_a_killed_leader_under_load(tmp_path: Path, first_model: Path, turn: int) -> None:
-    log = {"segment_rows": 150, "compact": True, "compact_seconds": 0.01}
+    log: dict[str, object] = {"segment_rows": 150, "compact": True, "compact_seconds": 0.01}
     with Plane(tmp_path, [served(first_model)], log=log, workers=2) as plane:
         hammer = Hammer(plane, threads=8)
         _more(hammer, 200 + 77 * turn)
@@ -111,7 +111,7 @@ def test_all_is_parquet_once_a_data_plane_has_ended(tmp_path: Path, first_model:
 
 
 def test_segments_become_parquet_while_it_serves(tmp_path: Path, first_model: Path) -> None:
-    log = {"compact": True, "compact_seconds": 0.01, "segment_seconds": 0.01}
+    log: dict[str, object] = {"compact": True, "compact_seconds": 0.01, "segment_seconds": 0.01}
     with Plane(tmp_path, [served(first_model)], log=log) as plane:
         plane.infer(row(id="r"))
         until(lambda: bool(list(plane.log_folder.glob("*.parquet"))))
@@ -133,7 +133,8 @@ def test_a_file_limit_under_load_loses_nothing_acknowledged(
     with Plane(tmp_path, [served(first_model)]) as plane:
         plane.infer(row(id="first"))
         (worker,) = plane.workers()
-        acknowledged, refused = ["first"], []
+        acknowledged = ["first"]
+        refused: list[str] = []
         for limit in (resource.RLIM_INFINITY, 5000, resource.RLIM_INFINITY, 9000):
             resource.prlimit(worker, resource.RLIMIT_FSIZE, (limit, resource.RLIM_INFINITY))
             for _ in range(20):

@@ -261,7 +261,7 @@ def test_what_is_not_to_be_kept_is_in_no_file(
         names += ["same_word", "same_count"]
     place = echo_model if model == "declared" else f"{python_models.__name__}:Echo"
     policy: dict[str, Any] = {way: names, **({"key": KEY} if way == "hashed" else {})}
-    body = {
+    body: dict[str, Any] = {
         "id": "found",
         "inputs": [
             {"name": "flag", "datatype": "BOOL", "shape": [2], "data": [True, False]},
@@ -272,7 +272,7 @@ def test_what_is_not_to_be_kept_is_in_no_file(
         ],
     }
     if model == "undeclared":
-        body["inputs"] = [one for one in body["inputs"] if one["name"] != "big"]  # type: ignore[index]
+        body["inputs"] = [one for one in body["inputs"] if one["name"] != "big"]
     with Plane(tmp_path, [served(place, "1", "echo")], log={"policy": policy}) as plane:
         answer = plane.infer(body, ECHO)
         plane.stop()
@@ -294,7 +294,7 @@ def test_what_is_not_to_be_kept_is_in_no_file(
 
 @pytest.mark.slow
 def test_entity_keys_and_matrices_of_a_model_that_declares_nothing(tmp_path: Path) -> None:
-    body = {
+    body: dict[str, Any] = {
         "id": "r",
         "inputs": [
             {"name": "who", "datatype": "BYTES", "shape": [1], "data": ["ada"]},
@@ -305,7 +305,7 @@ def test_entity_keys_and_matrices_of_a_model_that_declares_nothing(tmp_path: Pat
     policy = {"entity_key": "who"}
     with Plane(tmp_path, [served(place, "1", "echo")], log={"policy": policy}) as plane:
         assert plane.infer(body, ECHO).status_code == 200
-        body["inputs"][1] |= {"shape": [6]}  # type: ignore[index]
+        body["inputs"][1] |= {"shape": [6]}
         body["id"] = "s"
         assert plane.infer(body, ECHO).status_code == 200
         plane.stop()

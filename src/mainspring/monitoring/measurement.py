@@ -25,7 +25,7 @@ from mainspring.monitoring.labelled import labels_known
 from mainspring.monitoring.prediction_log import read_predictions
 from mainspring.monitoring.reference import SCORE, Reference, reference_of
 from mainspring.monitoring.revision import revise_windows
-from mainspring.serving.compaction import seal_journals
+from mainspring.serving.compaction import CompactionLimits, compact
 
 DAY = dt.timedelta(days=1)
 DAY_MICROS = DAY // MICROSECOND
@@ -54,7 +54,7 @@ def measure_windows(client: FileClient, event: Event) -> None:
     if deployment.log_folder is None:
         return
     log = Path(deployment.log_folder)
-    seal_journals(log)
+    compact(log, CompactionLimits())
     until = dt.datetime.fromisoformat(event.facts["until"])
     due = _Due(
         until=until,

@@ -106,7 +106,9 @@ class Framing:
     def _hash(self, value: object) -> str | None:
         if _is_missing(value):
             return None
-        digest = hmac.digest(self._key, _text(value).encode(errors="backslashreplace"), hashlib.sha256)
+        digest = hmac.digest(
+            self._key, _text(value).encode(errors="backslashreplace"), hashlib.sha256
+        )
         return digest.hex()[:HASH_CHARACTERS]
 
 
