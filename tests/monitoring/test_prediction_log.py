@@ -233,6 +233,30 @@ def test_columns_may_come_go_and_change_their_type(tmp_path: Path) -> None:
     assert table.schema.field("input.never").type == pa.null()
 
 
+def test_lists_and_single_values_are_read_together(tmp_path: Path) -> None:
+    _journal(
+        tmp_path,
+        "w-000001.journal",
+        _frame("a", x=("FP32", (2,), np.array([1, 2], dtype=np.float32).tobytes())),
+        _frame("b", x=_floats(2.5)),
+        _frame("c", x=("BYTES", (), [None])),
+    )
+
+    table = read_predictions(tmp_path, None, None, ["input.x"])
+
+    assert table["input.x"].to_pylist() == [["1", "2"], ["2.5"], [None]]
+
+
+def test_rows_of_one_model_keep_its_types(tmp_path: Path) -> None:
+    text = _frame("a", x=("BYTES", (), ["many"]))
+    text.model = "other"
+    _journal(tmp_path, "w-000001.journal", text, _frame("b", x=_floats(2.5)))
+
+    table = read_predictions(tmp_path, None, None, ["input.x"], model="late")
+
+    assert table["input.x"].to_pylist() == [2.5]
+
+
 def test_a_day_of_a_year_opens_only_its_own_files(tmp_path: Path) -> None:
     day = 24 * 60 * MINUTE
     for number in range(300):

@@ -31,18 +31,22 @@ def read_predictions(
     start: dt.datetime | None,
     end: dt.datetime | None,
     columns: Sequence[str] | None = None,
+    *,
+    model: str | None = None,
 ) -> pa.Table:
     """The rows with `start <= event_time < end`, each request once, by time and id.
 
     A request that was recorded twice within the window counts as first recorded. A column that no
-    row has comes back as nulls.
+    row has comes back as nulls. With `model` only its rows are read: another model's column of the
+    same name may have another type.
     """
     window = (
         to_micros(start) if start is not None else None,
         to_micros(end) if end is not None else None,
     )
     wanted = None if columns is None else list(dict.fromkeys([*KEYS, *columns]))
-    tables = [table for table in _tables(log_folder, window, wanted) if table.num_rows]
+    tables = [_of_model(table, model) for table in _tables(log_folder, window, wanted)]
+    tables = [table for table in tables if table.num_rows]
     table = _first_recorded(joined([BASE.empty_table(), *tables]))
     table = table.sort_by([("event_time", "ascending"), ("request_id", "ascending")])
     if columns is None:
@@ -116,6 +120,10 @@ def _chosen(table: pa.Table, columns: list[str] | None) -> pa.Table:
     if columns is None:
         return table
     return table.select([name for name in columns if name in table.column_names])
+
+
+def _of_model(table: pa.Table, model: str | None) -> pa.Table:
+    return table if model is None else table.filter(pc.equal(table["model"], model))
 
 
 def _clipped(table: pa.Table, window: Window) -> pa.Table:

@@ -85,7 +85,14 @@ def joined(tables: Sequence[pa.Table]) -> pa.Table:
 
 def _cast(table: pa.Table, types: dict[str, pa.DataType]) -> pa.Table:
     wanted = pa.schema([(name, types[name]) for name in table.column_names])
-    return table if table.schema == wanted else table.cast(wanted, safe=False)
+    if table.schema == wanted:
+        return table
+    for place, field in enumerate(wanted):
+        if pa.types.is_list(field.type) and not pa.types.is_list(table.schema.types[place]):
+            values = table[field.name].combine_chunks()
+            offsets = pa.array(np.arange(len(values) + 1, dtype=np.int32))
+            table = table.set_column(place, field.name, pa.ListArray.from_arrays(offsets, values))
+    return table.cast(wanted, safe=False)
 
 
 def _shape(frame: Frame) -> Shape:
@@ -179,8 +186,13 @@ def _text(value: str | bytes | None) -> str | None:
 
 
 def _wider(one: pa.DataType, other: pa.DataType) -> pa.DataType:
-    if pa.types.is_list(one) and pa.types.is_list(other):
-        return pa.list_(_wider(one.value_type, other.value_type))
+    """The type that can hold both; a single value becomes a list of one beside lists."""
     if one == other:
         return one
+    if pa.types.is_list(one) or pa.types.is_list(other):
+        return pa.list_(_wider(_item(one), _item(other)))
     return pa.string() if pa.string() in (one, other) else pa.float64()
+
+
+def _item(kind: pa.DataType) -> pa.DataType:
+    return kind.value_type if pa.types.is_list(kind) else kind

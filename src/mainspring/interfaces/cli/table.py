@@ -93,6 +93,9 @@ VERBS: dict[str, dict[str, Daily]] = {
         "diff": Daily(f"{_HERE}.data:diff", "Compare two datasets."),
         "digest": Daily(f"{_HERE}.data:digest", "Tell the digest of a file or folder here."),
     },
+    "deploy": {
+        "log": Daily(f"{_HERE}.deploy_log:log", "Write the recorded predictions into a file."),
+    },
     "events": {
         "export": Daily(f"{_HERE}.events_export:export", "Write events with their hashes."),
     },
