@@ -233,6 +233,44 @@ def test_columns_may_come_go_and_change_their_type(tmp_path: Path) -> None:
     assert table.schema.field("input.never").type == pa.null()
 
 
+def test_columns_are_what_the_frames_say_row_by_row(tmp_path: Path) -> None:
+    """Tables are made of whole columns; a frame tells the same of its rows one by one."""
+    frames = []
+    for number in range(12):
+        counts = [[1, 1], [1, 3, 2], [2]][number % 3]
+        rows = sum(counts)
+        frame = _frame(*(f"{number}-{place}" for place in range(len(counts))), at=number)
+        frame.counts = counts
+        size = number % 4
+        frame.inputs["x"] = ("FP32", (size,), np.arange(rows * size, dtype=np.float32).tobytes())
+        frame.outputs["score"] = _floats(*range(rows))
+        if number in (4, 7):
+            frame.row_ids = {1: [f"{number}-own-{row}" for row in range(counts[1])]}
+            frame.row_times = {0: [1000 + number] * counts[0]}
+        if number == 10:
+            frame.entities = [None, *[f"e{row}" for row in range(1, rows)]]
+            frame.row_entities = {2: ["own", "own"]}
+        frames.append(frame)
+    _journal(tmp_path, "w-000001.open", *frames[:6])
+    _journal(tmp_path, "w-000001.journal", *frames[6:])
+    seal_journals(tmp_path)
+
+    found = {row["request_id"]: row for row in read_predictions(tmp_path, None, None).to_pylist()}
+
+    place = 0
+    for frame in frames:
+        ids, times, keys = frame.request_ids, frame.event_times, frame.entity_keys
+        size = frame.inputs["x"][1][0]
+        for row, id_ in enumerate(ids):
+            one = found[id_]
+            assert one["event_time"] == from_micros(times[row])
+            assert one["entity_key"] == keys[row]
+            assert one["output.score"] == row
+            assert one["input.x"] == [float(n) for n in range(row * size, (row + 1) * size)]
+            place += 1
+    assert place == len(found)
+
+
 def test_lists_and_single_values_are_read_together(tmp_path: Path) -> None:
     _journal(
         tmp_path,

@@ -21,11 +21,14 @@ from mainspring.core.clock import from_micros
 from mainspring.core.errors import Unavailable
 from mainspring.monitoring import prediction_log
 from mainspring.monitoring.prediction_log import read_predictions
+from mainspring.serving.compacting import LOOK_SECONDS, Compactor
 from mainspring.serving.compaction import CompactionLimits, compact, seal_journals
 from mainspring.serving.log_files import Replacement, log_files
 from mainspring.serving.merging import merge_parts, remove_older
 from mainspring.serving.replacing import only_one
+from mainspring.serving.snapshot import LogSettings
 
+from .data_plane import PATIENCE, until
 from .logged import DAY, floats, found, frame, journal, rows, rows_or_none
 
 TARGET = 2**20
@@ -59,6 +62,7 @@ def test_journals_of_one_day_become_one_file(tmp_path: Path) -> None:
     assert made.name.startswith("0-4-")
     assert found(tmp_path) == ["0", "1", "2", "3", "4"]
     assert {path.suffix for path in tmp_path.iterdir()} == {".parquet", ".lock"}
+    assert made.stat().st_mode & 0o077 == 0
 
 
 def test_models_and_columns_are_kept_apart(tmp_path: Path) -> None:
@@ -177,6 +181,7 @@ def test_compact_does_all_of_it(tmp_path: Path) -> None:
 DYING = """
 import os, shutil, signal, sys
 from pathlib import Path
+from mainspring.serving.compacting import LOOK_SECONDS, Compactor
 from mainspring.serving.compaction import CompactionLimits, compact
 
 template, places = Path(sys.argv[1]), Path(sys.argv[2])
@@ -362,3 +367,49 @@ def test_a_full_disk_stops_a_compaction_and_loses_nothing(tmp_path: Path) -> Non
     compact(tmp_path, CompactionLimits())
     assert rows(tmp_path) == before
     assert not list(tmp_path.glob("*.journal"))
+
+
+def test_an_end_waits_for_a_compaction_no_longer_than_it_may(tmp_path: Path) -> None:
+    journal(tmp_path, "w-000001.journal", frame("a"))
+    compactor = Compactor(LogSettings(folder=str(tmp_path), compact=True))
+
+    with only_one(tmp_path):
+        compactor.finish(time.monotonic() + 0.5)
+
+    assert rows(tmp_path) == {"a": 1}
+    assert (tmp_path / "w-000001.journal").exists()
+    compactor.finish(time.monotonic() + PATIENCE)
+    assert rows(tmp_path) == {"a": 1}
+    assert len(_parts(tmp_path)) == 1
+
+
+def test_what_somebody_else_compacts_is_left_alone(tmp_path: Path) -> None:
+    journal(tmp_path, "w-000001.journal", frame("a"))
+    compactor = Compactor(LogSettings(folder=str(tmp_path)))
+
+    compactor.look(time.monotonic())
+    compactor.finish(time.monotonic() + PATIENCE)
+
+    assert [path.name for path in tmp_path.iterdir()] == ["w-000001.journal"]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("reason", ["bytes", "age"])
+def test_it_is_due_by_size_and_by_age(tmp_path: Path, reason: str) -> None:
+    path = journal(tmp_path, "w-000001.journal", frame("a"))
+    size = path.stat().st_size
+    limits = {"compact_bytes": size + 1} if reason == "bytes" else {"compact_seconds": 1000.0}
+    compactor = Compactor(LogSettings(folder=str(tmp_path), compact=True, **limits))
+    now = time.monotonic()
+
+    compactor.look(now)
+    assert path.exists()
+
+    if reason == "bytes":
+        journal(tmp_path, "w-000002.journal", frame("b"))
+    else:
+        os.utime(path, (time.time() - 1001,) * 2)
+    compactor.look(now + LOOK_SECONDS)
+    until(lambda: not list(tmp_path.glob("*.journal")))
+    compactor.finish(time.monotonic() + PATIENCE)
+    assert len(_parts(tmp_path)) == 1

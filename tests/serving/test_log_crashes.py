@@ -119,6 +119,22 @@ def test_segments_become_parquet_while_it_serves(tmp_path: Path, first_model: Pa
         assert found(plane.log_folder) == ["r"]
 
 
+def test_an_end_on_a_full_disk_leaves_the_segments(tmp_path: Path, first_model: Path) -> None:
+    with Plane(tmp_path, [served(first_model)], log={"compact": True}) as plane:
+        plane.infer(row(20, id="r"))
+        assert plane.process is not None
+        # Its compaction, which it starts last, inherits the limit; its workers run already.
+        limit = (1000, resource.RLIM_INFINITY)
+        resource.prlimit(plane.process.pid, resource.RLIMIT_FSIZE, limit)
+
+        assert plane.stop() == 0
+        (line,) = plane.errors.read_text().splitlines()
+
+    assert "cannot be compacted: [Errno 27] File too large" in line
+    assert {path.suffix for path in plane.log_folder.iterdir()} == {".journal", ".lock"}
+    assert rows(plane.log_folder) == dict.fromkeys(ids_of_rows("r", 20), 1)
+
+
 def test_without_the_setting_nothing_is_compacted(tmp_path: Path, first_model: Path) -> None:
     with Plane(tmp_path, [served(first_model)]) as plane:
         plane.infer(row())

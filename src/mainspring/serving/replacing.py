@@ -9,6 +9,7 @@ import secrets
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import BinaryIO
 
 import msgspec
 import pyarrow as pa
@@ -48,7 +49,7 @@ class Drafts:
         path = self.folder / f"{secrets.token_hex(8)}{TEMPORARY}"
         first, last, recorded = [], [], []
         try:
-            with path.open("xb") as file:
+            with _created(path) as file:
                 with pq.ParquetWriter(file, schema, **_encoding(schema)) as writer:
                     for table in tables:
                         writer.write_table(table, row_group_size=GROUP_ROWS)
@@ -127,11 +128,16 @@ def sync_folder(folder: Path) -> None:
         os.close(handle)
 
 
+def _created(path: Path) -> BinaryIO:
+    """A new file that only its owner may read, as the journals are."""
+    return os.fdopen(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600), "wb")
+
+
 def _tell(path: Path, new: Sequence[Path], old: Sequence[Path]) -> None:
     names = ((*(one.name for one in paths),) for paths in (new, old))
     aside = path.with_suffix(TEMPORARY)
     try:
-        with aside.open("xb") as file:
+        with _created(aside) as file:
             file.write(msgspec.json.encode(Replacement(new=next(names), old=next(names))))
             file.flush()
             os.fsync(file.fileno())
