@@ -11,13 +11,14 @@ from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
+import httpx2
 import pytest
 
 from mainspring.serving.compaction import CompactionLimits, compact
 from mainspring.serving.inference import ids_of_rows
 from mainspring.serving.log_files import log_files
 
-from .data_plane import Plane, row, served, until
+from .data_plane import INFER, Plane, row, served, until
 from .logged import found, rows
 from .test_durability import Hammer
 
@@ -133,6 +134,34 @@ def test_an_end_on_a_full_disk_leaves_the_segments(tmp_path: Path, first_model: 
     assert "cannot be compacted: [Errno 27] File too large" in line
     assert {path.suffix for path in plane.log_folder.iterdir()} == {".journal", ".lock"}
     assert rows(plane.log_folder) == dict.fromkeys(ids_of_rows("r", 20), 1)
+
+
+def test_a_worker_that_dies_on_a_full_disk_is_replaced(tmp_path: Path, first_model: Path) -> None:
+    room = (resource.RLIM_INFINITY, resource.RLIM_INFINITY)
+    with Plane(tmp_path, [served(first_model)]) as plane:
+        assert plane.infer(row(id="before")).status_code == 200
+        assert plane.process is not None
+        # The new process inherits the limit: whatever either of them writes fails.
+        full = (1, resource.RLIM_INFINITY)
+        resource.prlimit(plane.process.pid, resource.RLIMIT_FSIZE, full)
+        os.kill(plane.workers()[0], signal.SIGKILL)
+        until(lambda: _answers(plane) == 503)
+
+        resource.prlimit(plane.process.pid, resource.RLIMIT_FSIZE, room)
+        until(lambda: len(plane.workers()) == 1 and _lives(plane.workers()[0]))
+        resource.prlimit(plane.workers()[0], resource.RLIMIT_FSIZE, room)
+        plane.client.close()
+        plane.client = plane.caller()
+        assert plane.infer(row(id="after")).status_code == 200
+
+        assert rows(plane.log_folder) == {"before": 1, "after": 1}
+
+
+def _answers(plane: Plane) -> int | None:
+    """The status of a prediction, on a connection of its own; None if nobody answers."""
+    with plane.caller() as caller, contextlib.suppress(httpx2.TransportError):
+        return int(caller.post(INFER, json=row(id="refused")).status_code)
+    return None
 
 
 def test_without_the_setting_nothing_is_compacted(tmp_path: Path, first_model: Path) -> None:

@@ -97,7 +97,7 @@ class Group:
         )
         self._compactor = Compactor(snapshot.log)
         self._replaced = 0
-        self._is_told = False
+        self._is_told = self._is_state_due = False
 
     def run(self) -> int:
         """Keep the processes alive until SIGTERM or SIGINT; the exit code."""
@@ -134,6 +134,7 @@ class Group:
                 self._start(place, now)
             self._send_off(place, now)
         self._tell_when_ready()
+        self._tell_what_is_due()
         self._compactor.look(now)
         return None
 
@@ -173,7 +174,8 @@ class Group:
         self._replaced += 1
         self._state.restarts = [*self._state.restarts, restart][-KEPT_RESTARTS:]
         self._write_state()
-        sys.stderr.write(f"mainspring.serving: process {place.number} is replaced: {reason}\n")
+        with contextlib.suppress(OSError):
+            sys.stderr.write(f"mainspring.serving: process {place.number} is replaced: {reason}\n")
 
     def _hanging(self, place: _Place, child: subprocess.Popen[bytes], now: float) -> str | None:
         at, state, text = self._beats.read(place.slot)
@@ -219,8 +221,18 @@ class Group:
     def _write_state(self) -> None:
         self._state.workers = [place.child.pid for place in self._places if place.child is not None]
         aside = self._state_path.with_suffix(".part")
-        aside.write_bytes(msgspec.json.encode(self._state))
-        aside.replace(self._state_path)
+        try:
+            aside.write_bytes(msgspec.json.encode(self._state))
+            aside.replace(self._state_path)
+        except OSError:
+            # On a full disk processes are replaced all the same; it is told when there is room.
+            self._is_state_due = True
+        else:
+            self._is_state_due = False
+
+    def _tell_what_is_due(self) -> None:
+        if self._is_state_due:
+            self._write_state()
 
     def _remove_earlier_run(self) -> None:
         """A leader that was killed leaves the folder of its sockets behind."""
