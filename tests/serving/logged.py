@@ -10,12 +10,17 @@ import pyarrow.parquet as pq
 
 from mainspring.core.clock import from_micros
 from mainspring.monitoring.prediction_log import read_predictions
+from mainspring.serving.compaction import seal_journals
 from mainspring.serving.frame_table import table_of
 from mainspring.serving.journal import Frame, Packed, encode_frame, read_frames
 from mainspring.serving.log_files import log_files
+from mainspring.serving.merging import merge_parts
+from mainspring.serving.replacing import only_one
 
 MARKER = b"8 bytes."
 DAY = 24 * 3600 * 1_000_000
+LATER = 100 * DAY
+TARGET = 2**20
 
 
 def floats(*values: float) -> Packed:
@@ -65,3 +70,23 @@ def found(folder: Path, start: int | None = None, end: int | None = None) -> lis
     table = read_predictions(folder, first, last, ["request_id"])
     ids: list[str] = table["request_id"].to_pylist()
     return ids
+
+
+def parts_in(folder: Path) -> list[Path]:
+    """The Parquet files that count."""
+    return [part.path for part in log_files(folder).parts]
+
+
+def sealed_one_by_one(folder: Path, count: int, day: int = 0) -> list[str]:
+    """So many Parquet files of one day; their ids."""
+    ids = [f"{day}-{number:03d}" for number in range(count)]
+    for number, id_ in enumerate(ids):
+        journal(folder, f"w{day}-{number:06d}.journal", frame(id_, at=day * DAY + number))
+        seal_journals(folder)
+    return ids
+
+
+def merge(folder: Path, now_us: int = LATER, target: int = TARGET) -> list[Path]:
+    """Merge as a compaction does."""
+    with only_one(folder):
+        return merge_parts(folder, target, now_us)

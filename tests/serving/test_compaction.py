@@ -24,33 +24,21 @@ from mainspring.monitoring.prediction_log import read_predictions
 from mainspring.serving.compacting import LOOK_SECONDS, Compactor
 from mainspring.serving.compaction import CompactionLimits, compact, seal_journals
 from mainspring.serving.log_files import Replacement, log_files
-from mainspring.serving.merging import merge_parts, remove_older
 from mainspring.serving.replacing import only_one
 from mainspring.serving.snapshot import LogSettings
 
 from .data_plane import PATIENCE, until
-from .logged import DAY, floats, found, frame, journal, rows, rows_or_none
-
-TARGET = 2**20
-LATER = 100 * DAY
-
-
-def _parts(folder: Path) -> list[Path]:
-    return [part.path for part in log_files(folder).parts]
-
-
-def _sealed_one_by_one(folder: Path, count: int, day: int = 0) -> list[str]:
-    """So many Parquet files of one day; their ids."""
-    ids = [f"{day}-{number:03d}" for number in range(count)]
-    for number, id_ in enumerate(ids):
-        journal(folder, f"w{day}-{number:06d}.journal", frame(id_, at=day * DAY + number))
-        seal_journals(folder)
-    return ids
-
-
-def _merge(folder: Path, now_us: int = LATER, target: int = TARGET) -> list[Path]:
-    with only_one(folder):
-        return merge_parts(folder, target, now_us)
+from .logged import (
+    DAY,
+    found,
+    frame,
+    journal,
+    merge,
+    parts_in,
+    rows,
+    rows_or_none,
+    sealed_one_by_one,
+)
 
 
 def test_journals_of_one_day_become_one_file(tmp_path: Path) -> None:
@@ -89,78 +77,6 @@ def test_one_id_sent_to_two_models_is_two_requests(tmp_path: Path) -> None:
     assert sorted(table["model"].to_pylist()) == ["late", "other"]
 
 
-def test_files_of_a_day_that_is_over_become_one(tmp_path: Path) -> None:
-    first, second = _sealed_one_by_one(tmp_path, 3), _sealed_one_by_one(tmp_path, 2, day=1)
-
-    assert len(_merge(tmp_path)) == 2
-
-    assert len(_parts(tmp_path)) == 2
-    assert found(tmp_path) == [*first, *second]
-    assert found(tmp_path, DAY, 2 * DAY) == second
-    assert _merge(tmp_path) == []
-
-
-def test_files_of_today_wait_until_they_are_many(tmp_path: Path) -> None:
-    ids = _sealed_one_by_one(tmp_path, 7)
-    assert _merge(tmp_path, now_us=DAY // 2) == []
-
-    ids += [f"x{number}" for number in range(1)]
-    journal(tmp_path, "x-000001.journal", frame("x0", at=99))
-    seal_journals(tmp_path)
-
-    (made,) = _merge(tmp_path, now_us=DAY // 2)
-    assert _parts(tmp_path) == [made]
-    assert found(tmp_path) == ids
-
-
-def test_merged_files_stay_below_their_size(tmp_path: Path) -> None:
-    ids = _sealed_one_by_one(tmp_path, 6)
-    size = max(path.stat().st_size for path in _parts(tmp_path))
-
-    _merge(tmp_path, target=2 * size + 10)
-
-    assert len(_parts(tmp_path)) == 3
-    assert found(tmp_path) == ids
-
-
-def test_other_columns_are_not_merged(tmp_path: Path) -> None:
-    _sealed_one_by_one(tmp_path, 2)
-    other = frame("z", at=5)
-    other.inputs["y"] = floats(1)
-    journal(tmp_path, "z-000001.journal", other)
-    seal_journals(tmp_path)
-
-    _merge(tmp_path)
-
-    assert len(_parts(tmp_path)) == 2
-    assert found(tmp_path) == ["0-000", "0-001", "z"]
-
-
-def test_retention_goes_by_when_rows_were_recorded(tmp_path: Path) -> None:
-    """Rows may tell of days long past, as when history is played again."""
-    journal(tmp_path, "a-000001.journal", frame("old", at=50 * DAY, recorded=10 * DAY))
-    journal(tmp_path, "b-000001.journal", frame("new", at=2 * DAY, recorded=20 * DAY))
-    seal_journals(tmp_path)
-
-    with only_one(tmp_path):
-        assert len(remove_older(tmp_path, 15 * DAY)) == 1
-
-    assert found(tmp_path) == ["new"]
-
-
-def test_merging_does_not_make_rows_young_again(tmp_path: Path) -> None:
-    for recorded in (10, 10, 30):
-        name = f"{recorded}{len(_parts(tmp_path))}"
-        journal(tmp_path, f"w{name}-1.journal", frame(name, recorded=recorded * DAY))
-        seal_journals(tmp_path)
-
-    assert len(_merge(tmp_path)) == 1
-    with only_one(tmp_path):
-        remove_older(tmp_path, 20 * DAY)
-
-    assert found(tmp_path) == ["302"]
-
-
 def test_compact_does_all_of_it(tmp_path: Path) -> None:
     now = time.time_ns() // 1000
     today = now // DAY * DAY
@@ -173,7 +89,7 @@ def test_compact_does_all_of_it(tmp_path: Path) -> None:
 
     compact(tmp_path, CompactionLimits(keep_days=30))
 
-    assert len(_parts(tmp_path)) == 1
+    assert len(parts_in(tmp_path)) == 1
     assert found(tmp_path) == [str(number) for number in range(9)]
     assert not (tmp_path / "y.damaged").exists()
 
@@ -217,7 +133,7 @@ def test_a_death_before_any_step_loses_and_doubles_nothing(tmp_path: Path) -> No
     template, places = tmp_path / "template", tmp_path / "places"
     template.mkdir()
     places.mkdir()
-    ids = _sealed_one_by_one(template, 3)
+    ids = sealed_one_by_one(template, 3)
     journal(template, "a-000001.journal", frame("a", at=5), frame("b", at=DAY + 1))
     damaged = journal(template, "b-000001.journal", frame("c", at=6))
     damaged.write_bytes(damaged.read_bytes() + b"damage" + damaged.read_bytes())
@@ -264,7 +180,7 @@ def test_readers_meanwhile_see_every_row_once(tmp_path: Path) -> None:
                 aside.rename(tmp_path / f"{name}.journal")
                 written.append(f"{turn}-{number}")
             seal_journals(tmp_path)
-            _merge(tmp_path)
+            merge(tmp_path)
         stop.set()
 
     assert reading.result() > 0
@@ -274,13 +190,13 @@ def test_readers_meanwhile_see_every_row_once(tmp_path: Path) -> None:
 def test_a_reader_begins_again_when_a_file_goes(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    ids = _sealed_one_by_one(tmp_path, 3)
+    ids = sealed_one_by_one(tmp_path, 3)
     listed = []
 
     def list_then_merge(folder: Path) -> object:
         files = log_files(folder)
         listed.append(len(files.parts))
-        _merge(folder)
+        merge(folder)
         return files
 
     monkeypatch.setattr(prediction_log, "log_files", list_then_merge)
@@ -297,8 +213,8 @@ def test_a_file_that_cannot_be_found_is_said(tmp_path: Path) -> None:
 
 
 def test_a_replacement_that_was_begun_is_not_read(tmp_path: Path) -> None:
-    ids = _sealed_one_by_one(tmp_path, 2)
-    old = _parts(tmp_path)
+    ids = sealed_one_by_one(tmp_path, 2)
+    old = parts_in(tmp_path)
     shutil.copy(old[0], tmp_path / "0-9-new.0.parquet")
     told = Replacement(
         new=("0-9-new.0.parquet", "0-9-new.1.parquet"), old=tuple(path.name for path in old)
@@ -308,15 +224,15 @@ def test_a_replacement_that_was_begun_is_not_read(tmp_path: Path) -> None:
     assert rows(tmp_path) == dict.fromkeys(ids, 1)
     shutil.copy(old[1], tmp_path / "0-9-new.1.parquet")
     assert rows(tmp_path) == dict.fromkeys(ids, 1)
-    assert [path.name for path in _parts(tmp_path)] == [*told.new]
+    assert [path.name for path in parts_in(tmp_path)] == [*told.new]
 
 
 def test_a_window_reads_only_the_groups_it_needs(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("mainspring.serving.merging.GROUP_ROWS", 1)
-    _sealed_one_by_one(tmp_path, 5)
-    (merged,) = _merge(tmp_path)
+    sealed_one_by_one(tmp_path, 5)
+    (merged,) = merge(tmp_path)
     file = pq.ParquetFile(merged)
     assert file.num_row_groups == 5
     taken: list[list[int]] = []
@@ -380,7 +296,7 @@ def test_an_end_waits_for_a_compaction_no_longer_than_it_may(tmp_path: Path) -> 
     assert (tmp_path / "w-000001.journal").exists()
     compactor.finish(time.monotonic() + PATIENCE)
     assert rows(tmp_path) == {"a": 1}
-    assert len(_parts(tmp_path)) == 1
+    assert len(parts_in(tmp_path)) == 1
 
 
 def test_what_somebody_else_compacts_is_left_alone(tmp_path: Path) -> None:
@@ -412,4 +328,4 @@ def test_it_is_due_by_size_and_by_age(tmp_path: Path, reason: str) -> None:
     compactor.look(now + LOOK_SECONDS)
     until(lambda: not list(tmp_path.glob("*.journal")))
     compactor.finish(time.monotonic() + PATIENCE)
-    assert len(_parts(tmp_path)) == 1
+    assert len(parts_in(tmp_path)) == 1
