@@ -100,6 +100,18 @@ def test_a_taken_port_is_said_in_one_line(tmp_path: Path) -> None:
     assert done.stderr == f"mainspring.serving: {plane.place} is taken by another process\n"
 
 
+def test_one_port_for_both_protocols_is_refused(tmp_path: Path) -> None:
+    plane = GrpcPlane(tmp_path, [model("Moody")])
+    plane.client.close()
+    plane.write(grpc_port=plane.port)
+
+    done = _run(plane.path, "-m", "mainspring.serving")
+
+    assert done.returncode == 2
+    assert f"gives HTTP and gRPC the port {plane.port}; each wants its own" in done.stderr
+    assert done.stderr.count("\n") == 1
+
+
 def test_two_data_planes_do_not_share_a_port(tmp_path: Path) -> None:
     (tmp_path / "one").mkdir()
     (tmp_path / "two").mkdir()
@@ -214,8 +226,8 @@ def test_a_killed_process_leaves_the_port_to_the_others_and_comes_back(
     assert {answer.model_version for answer in answers} == {"1"}
 
 
-def test_http_and_grpc_requests_meet_in_one_batch(tmp_path: Path, first_model: Path) -> None:
-    """And each gets its own answer, from the log too."""
+def test_requests_that_come_together_meet_in_batches(tmp_path: Path, first_model: Path) -> None:
+    """And each gets its own answer, and its own rows in the log."""
     with GrpcPlane(tmp_path, [served(first_model)]) as plane:
         answers = asyncio.run(_many(plane, 300))
         page = plane.client.get("/metrics").text.splitlines()

@@ -131,6 +131,11 @@ def check_snapshot(snapshot: Snapshot) -> None:
                 f"the snapshot names {model.name} version {model.version} twice", field="models"
             )
         seen.add((model.name, model.version))
+    if snapshot.grpc_port == snapshot.port:
+        raise Invalid(
+            f"the snapshot gives HTTP and gRPC the port {snapshot.port}; each wants its own",
+            field="grpc_port",
+        )
     if (snapshot.anonymous or not snapshot.tokens) and not is_loopback(snapshot.host):
         raise Invalid(
             f"the snapshot serves on {snapshot.host!r} without tokens; only loopback may",

@@ -76,6 +76,11 @@ class Worker:
 
     def __init__(self, path: Path, run: Path, number: int) -> None:
         self._snapshot: Snapshot = read_snapshot(path)
+        self._grpc: Any = None
+        self._grpc_class: Any = None
+        if self._snapshot.grpc_port is not None:
+            # Before the models, which may take long: it may not be installed.
+            self._grpc_class = require("mainspring.serving.grpc.server", "grpc").GrpcServer
         siblings = Siblings(run, number, self._snapshot.workers)
         fleet = load_fleet(self._snapshot)
         settings = self._snapshot.log
@@ -116,13 +121,11 @@ class Worker:
             timeout_graceful_shutdown=DRAIN_SECONDS,
         )
         await self._plane.listen()
-        self._grpc: Any = None
         server = Server(config, lambda: self._beats.beat(self._slot, READY), self._stop)
-        if self._snapshot.grpc_port is None:
+        if self._grpc_class is None:
             self._plane.watch(server.server_state.tasks)
         else:
-            module = require("mainspring.serving.grpc.server", "grpc")
-            self._grpc = module.GrpcServer(self._plane, app.watch, self._access_log)
+            self._grpc = self._grpc_class(self._plane, app.watch, self._access_log)
             self._plane.watch(server.server_state.tasks, self._grpc.under_way)
             await self._grpc.start(listener.getsockname()[0], self._snapshot.grpc_port)
         ticking = asyncio.create_task(self._tick(app, server))
