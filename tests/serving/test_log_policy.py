@@ -18,7 +18,7 @@ from mainspring.engines.tensor import Tensors
 from mainspring.monitoring.prediction_log import read_predictions
 from mainspring.serving.batching import Member
 from mainspring.serving.compaction import seal_journals
-from mainspring.serving.framing import Framing
+from mainspring.serving.framing import Framing, is_taken
 from mainspring.serving.inference import InferRequest
 from mainspring.serving.journal import Frame
 from mainspring.serving.log_policy import LogPolicy
@@ -59,22 +59,20 @@ def _hashed(key: str, values: np.ndarray) -> list[str | None]:
 @pytest.mark.parametrize("share", [0.01, 0.1, 0.5, 0.9])
 @pytest.mark.parametrize("pattern", ["{}", "order-{:08d}", "{:032x}", "2026-01-01/{}/a"])
 def test_a_sample_has_its_share_of_any_ids(share: float, pattern: str) -> None:
-    count, policy = 20_000, LogPolicy(sample=share)
+    count = 20_000
 
-    taken = sum(policy.takes(pattern.format(number)) for number in range(count))
+    taken = sum(is_taken(share, pattern.format(number)) for number in range(count))
 
     assert abs(taken - count * share) < 5 * math.sqrt(count * share * (1 - share))
 
 
 def test_all_and_none_are_exact() -> None:
-    assert all(LogPolicy(sample=1).takes(str(number)) for number in range(1000))
-    assert not any(LogPolicy(sample=0).takes(str(number)) for number in range(1000))
+    assert all(is_taken(1, str(number)) for number in range(1000))
+    assert not any(is_taken(0, str(number)) for number in range(1000))
 
 
 def test_a_larger_sample_has_all_of_the_smaller() -> None:
-    small, large = LogPolicy(sample=0.2), LogPolicy(sample=0.4)
-
-    assert all(large.takes(str(n)) for n in range(2000) if small.takes(str(n)))
+    assert all(is_taken(0.4, str(n)) for n in range(2000) if is_taken(0.2, str(n)))
 
 
 def test_a_sampled_frame_has_the_rows_of_its_requests() -> None:
@@ -83,7 +81,7 @@ def test_a_sampled_frame_has_the_rows_of_its_requests() -> None:
         _call(rows, {"x": np.full(rows, number)}, id=str(number))
         for number, rows in enumerate([1, 3, 2, 1, 4, 1, 1, 2])
     ]
-    kept = [call for call in calls if policy.takes(call.id)]
+    kept = [call for call in calls if is_taken(policy.sample, call.id)]
     assert 0 < len(kept) < len(calls)
 
     frame = _framed(policy, *calls)

@@ -143,7 +143,7 @@ def test_it_stays_small(plane: Plane) -> None:
     assert plane.process is not None
     script = (
         "import sys, mainspring.serving.__main__;"
-        "print([n for n in ('sqlalchemy', 'starlette', 'pyarrow', 'httpx2', 'lightgbm', 'pandas',"
+        "print([n for n in ('sqlalchemy', 'starlette', 'numpy', 'pyarrow', 'httpx2', 'lightgbm', 'pandas',"
         " 'onnxruntime', 'mainspring.registry') if n in sys.modules])"
     )
 

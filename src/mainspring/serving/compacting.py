@@ -11,7 +11,7 @@ import time
 from pathlib import Path
 
 from mainspring.core.settings import clean_environment
-from mainspring.serving.journal import OPEN, SEALED
+from mainspring.serving.log_files import OPEN, SEALED
 from mainspring.serving.snapshot import LogSettings
 
 LOOK_SECONDS = 2.0

@@ -20,8 +20,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from mainspring.serving.frame_table import tables_of
-from mainspring.serving.journal import SEALED, recover, scan
-from mainspring.serving.log_files import log_files
+from mainspring.serving.journal import recover, scan
+from mainspring.serving.log_files import SEALED, log_files
 from mainspring.serving.merging import MERGE_BYTES, merge_parts, remove_older
 from mainspring.serving.replacing import Drafts, only_one
 

@@ -75,7 +75,7 @@ class Framing:
     def _sampled(
         self, members: Sequence[Member], inputs: Tensors, outputs: Tensors
     ) -> tuple[list[Member], Tensors, Tensors]:
-        chosen = [self._policy.takes(_sampled_by(member)) for member in members]
+        chosen = [is_taken(self._policy.sample, _sampled_by(member)) for member in members]
         if all(chosen):
             return list(members), inputs, outputs
         kept = [member for member, is_chosen in zip(members, chosen, strict=True) if is_chosen]
@@ -110,6 +110,15 @@ class Framing:
             self._key, _text(value).encode(errors="backslashreplace"), hashlib.sha256
         )
         return digest.hex()[:HASH_CHARACTERS]
+
+
+def is_taken(sample: float, id_: str) -> bool:
+    """Whether a request of that id is among the share of requests that are recorded."""
+    if sample >= 1:
+        return True
+    # A checksum would do badly here: numbers that count up share most of their bits.
+    digest = hashlib.blake2b(id_.encode(errors="backslashreplace"), digest_size=8).digest()
+    return int.from_bytes(digest, "big") < sample * 2**64
 
 
 def _sampled_by(member: Member) -> str:

@@ -26,11 +26,11 @@ import msgspec
 from mainspring.core.signature import Datatype
 from mainspring.engines.tensor import DATATYPES, Array, datatype_of
 from mainspring.serving.inference import ids_of_rows
+from mainspring.serving.log_files import OPEN, SEALED
 
 MAGIC, FIRST_MAGIC = b"MSJ2", b"MSJ1"
 HEADER, FIRST_HEADER = struct.Struct("<4sII8s"), struct.Struct("<4sII")
 NO_MARKER = bytes(8)
-OPEN, SEALED = ".open", ".journal"
 
 Packed = tuple[Datatype, tuple[int, ...], Any]
 """A column: its datatype, the shape of a row, and little-endian numbers or a list of texts."""

@@ -17,8 +17,7 @@ from pathlib import Path
 
 import msgspec
 
-from mainspring.serving.journal import OPEN, SEALED
-
+OPEN, SEALED = ".open", ".journal"
 PARQUET, REPLACEMENT = ".parquet", ".merge"
 PART = re.compile(r"(\d+)-(\d+)-(.+)\.parquet")
 

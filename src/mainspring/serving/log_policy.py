@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from hashlib import blake2b
 from typing import Annotated
 
 import msgspec
 
 from mainspring.core.errors import Invalid
 from mainspring.core.signature import Signature
-from mainspring.engines.tensor import RESERVED
-from mainspring.serving.reserved import ENTITY_KEY
+from mainspring.serving.reserved import ENTITY_KEY, EVENT_TIME, REQUEST_ID
 
 
 class LogPolicy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -37,7 +35,7 @@ class LogPolicy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
         if twice:
             raise Invalid(f"{min(twice)!r} is to be left out and to be hashed", field="redact")
         for name in (*self.redact, *self.hashed):
-            if name.startswith(RESERVED) and name != ENTITY_KEY:
+            if name in {REQUEST_ID, EVENT_TIME}:
                 raise Invalid(
                     f"the log's policy names {name!r}, by which a prediction is found again",
                     field="log",
@@ -69,11 +67,3 @@ class LogPolicy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
                     "one value a row is wanted",
                     field="log",
                 )
-
-    def takes(self, id_: str) -> bool:
-        """Whether a request of that id is recorded."""
-        if self.sample >= 1:
-            return True
-        # A checksum would do badly here: numbers that count up share most of their bits.
-        digest = blake2b(id_.encode(), digest_size=8).digest()
-        return int.from_bytes(digest, "big") < self.sample * 2**64

@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mainspring.core.errors import Unavailable
-from mainspring.serving.journal import OPEN, SEALED, Frame, encode_frame, recover
+from mainspring.serving.journal import Frame, encode_frame, recover
+from mainspring.serving.log_files import OPEN, SEALED
 
 log = logging.getLogger(__name__)
 

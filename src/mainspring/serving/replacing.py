@@ -16,8 +16,14 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from mainspring.serving.journal import SEALED, scan
-from mainspring.serving.log_files import PARQUET, REPLACEMENT, Replacement, read_replacement
+from mainspring.serving.journal import scan
+from mainspring.serving.log_files import (
+    PARQUET,
+    REPLACEMENT,
+    SEALED,
+    Replacement,
+    read_replacement,
+)
 
 TEMPORARY, DAMAGED = ".tmp", ".damaged"
 GROUP_ROWS = 128 * 1024
