@@ -35,9 +35,7 @@ class ONNXEngine:
         self.rows, self.batching = rows.rows, rows.batching
         self.signature = signature or read_signature(session)
         self._run: Callable[[list[str], Tensors], list[Array]] = session.run
-        self._refused: Any = require(
-            "onnxruntime.capi.onnxruntime_pybind11_state", "loop"
-        ).InvalidArgument
+        self._refused = _refusals(self.signature)
         self._feed = _feed(session.get_inputs(), self.signature)
         given = {tensor.name: tensor for tensor in session.get_outputs()}
         picks = {column.name: _pick(column, given) for column in self.signature.outputs}
@@ -73,6 +71,18 @@ class ONNXEngine:
 def load(folder: Path, description: ModelDescription) -> ONNXEngine:
     """Load `model.onnx`."""
     return ONNXEngine((folder / MODEL).read_bytes(), description.signature)
+
+
+def _refusals(signature: Signature) -> tuple[type[Exception], ...]:
+    """What the session raises where the inputs are at fault: which of the two, its release decides.
+
+    Where a caller chooses sizes, that is so of a calculation that breaks off too: one input may have
+    to be as wide as another.
+    """
+    state: Any = require("onnxruntime.capi.onnxruntime_pybind11_state", "loop")
+    if any(-1 in column.shape for column in signature.inputs):
+        return state.InvalidArgument, state.Fail, state.RuntimeException
+    return state.InvalidArgument, state.Fail
 
 
 def _session(runtime: Any, model: bytes | Path) -> Any:
