@@ -56,7 +56,14 @@ class PythonEngine:
 
     def predict(self, inputs: Tensors) -> Tensors:
         """Call it; errors: RuntimeError that says how the answer is not what was wanted."""
-        found = as_tensors(self._name, self._predict(inputs))
+        # The model may write into what it is given; the prediction log wants what the caller sent.
+        given = {name: values.copy() for name, values in inputs.items()}
+        try:
+            returned = self._predict(given)
+        except (SystemExit, KeyboardInterrupt) as error:
+            # It may end its own call, not the process with everybody else's.
+            raise RuntimeError(f"{self._name} raised {type(error).__name__}") from error
+        found = as_tensors(self._name, returned)
         if self.signature.outputs:
             rows = len(next(iter(inputs.values()))) if self.signature.inputs else None
             return checked(self._name, self.signature.outputs, found, rows)

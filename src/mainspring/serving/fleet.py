@@ -122,14 +122,28 @@ def _load(source: Source, snapshot: Snapshot, policy: LogPolicy) -> ServedModel:
         model = _with_choice(model, source, source.choice)
     policy.check_against(model.signature)
     if model.signature.inputs:
-        # The first call allocates and may fail: neither shall happen to a caller. A row that was made
-        # up is one that the model may refuse.
-        with contextlib.suppress(Invalid):
-            model.predict(synthetic_row(model.signature, model.rows or 1))
+        _warm_up(model, source)
     served = ServedModel(source, model, snapshot.limits, policy)
     # Once the last request that holds it is answered.
     weakref.finalize(served, model.close)
     return served
+
+
+def _warm_up(model: LoadedModel, source: Source) -> None:
+    """The first call allocates and may fail: neither shall happen to a caller."""
+    try:
+        # A row that was made up is one that the model may refuse.
+        with contextlib.suppress(Invalid):
+            model.predict(synthetic_row(model.signature, model.rows or 1))
+    except MainspringError:
+        raise
+    except Exception as error:
+        log.debug("the first call of %s failed", source.name, exc_info=True)
+        raise Invalid(
+            f"model {source.name!r} fails on the row that it was tried with, of zeros and empty "
+            f"texts: {type(error).__name__}: {error}",
+            field="source",
+        ) from error
 
 
 def _with_choice(model: LoadedModel, source: Source, choice: Choice) -> LoadedModel:
