@@ -12,6 +12,7 @@ import msgspec
 
 from mainspring.core.errors import Invalid, MainspringError, TooLarge, Unavailable
 from mainspring.serving.compression import accepted, deflate, inflate
+from mainspring.serving.fleet import ServedModel
 from mainspring.serving.inference import DeadlineExceeded, InferRequest
 from mainspring.serving.snapshot import Limits
 
@@ -77,8 +78,8 @@ def refusal(error: MainspringError) -> Reply:
         headers.append((b"www-authenticate", b"Bearer"))
     if error.retry_after_s is not None:
         headers.append((b"retry-after", str(error.retry_after_s).encode()))
-    if error.status in (408, 413):
-        # What is left of the body is not worth reading.
+    if error.status == 408:
+        # What is left of the body is not worth waiting for.
         headers.append((b"connection", b"close"))
     return Reply(error.status, msgspec.json.encode({"error": said(error)}), headers=headers)
 
@@ -143,8 +144,12 @@ class Request:
         self.began = time.perf_counter()
         self.size = 0
         """The bytes of its body, as they came."""
+        self._held = 0
+        """The bytes of its body in memory, as they came and inflated."""
         self.model = self.verb = ""
         """What it turned out to be for."""
+        self.served: ServedModel | None = None
+        """The version that is asked for a prediction."""
         self.call: InferRequest | None = None
         self._headers: dict[bytes, bytes] = dict(scope["headers"])
         self._receive = receive
@@ -191,11 +196,15 @@ class Request:
         name = _text(coding).strip().lower()
         if name == "identity":
             return body
-        return await asyncio.to_thread(inflate, body, name, MAX_BODY)
+        plain = await asyncio.to_thread(inflate, body, name, MAX_BODY)
+        self._watch.hold(len(plain))
+        self._held += len(plain)
+        return plain
 
     def release(self) -> None:
         """Its body is needed no more."""
-        self._watch.held -= self.size
+        self._watch.held -= self._held
+        self._held = 0
 
     async def deflated(self, reply: Reply) -> Reply:
         """The reply in a coding that the caller accepts, if it accepts one."""
@@ -212,6 +221,7 @@ class Request:
 
     def _hold(self, size: int) -> None:
         self._watch.hold(size)
+        self._held += size
         self.size += size
 
     async def _read(self, *, counted: bool) -> bytes:

@@ -20,6 +20,7 @@ import uvloop
 from mainspring.core.errors import MainspringError
 from mainspring.core.extras import require
 from mainspring.serving.access_log import AccessLog
+from mainspring.serving.connection import Connection, look_at
 from mainspring.serving.fleet import load_fleet
 from mainspring.serving.heartbeat import READY, STUCK, Heartbeats
 from mainspring.serving.http import said
@@ -112,7 +113,7 @@ class Worker:
         app = DataPlane(self._plane, self._access_log)
         config = uvicorn.Config(
             app,
-            http="httptools",
+            http=Connection,
             ws="none",
             lifespan="off",
             log_config=None,
@@ -146,6 +147,7 @@ class Worker:
             if server.started:
                 self._show()
             app.watch.look()
+            look_at(server.server_state.connections, app.watch.limits)
             beats += 1
             if beats % KEEP_BEATS == 0:
                 if self._recorder is not None:

@@ -1,0 +1,170 @@
+"""One connection over HTTP/1.1: what a caller may not do with it, and for how long it may do nothing."""
+
+from __future__ import annotations
+
+import re
+import resource
+import time
+from typing import TYPE_CHECKING, Any
+
+import httptools
+import msgspec
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from mainspring.serving.snapshot import Limits
+
+MOST_HEAD = 64 * 1024
+"""Bytes of a request beside its body: the head, the lengths of chunks, and what follows them."""
+MOST_CONNECTIONS = 10_000
+SPARE_FILES = 256
+"""Of those that a process may open, for models, logs and the other processes."""
+PEEKED = 4096
+UPGRADES = re.compile(rb"[Uu](?:pgrade|PGRADE):")
+UPGRADE = re.compile(rb"\r\nupgrade:[^\r\n]*", re.IGNORECASE)
+PHRASES = {
+    400: b"Bad Request",
+    408: b"Request Timeout",
+    431: b"Request Header Fields Too Large",
+    503: b"Service Unavailable",
+}
+
+
+def most_connections() -> int:
+    """How many connections one process takes."""
+    files, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if files == resource.RLIM_INFINITY:
+        return MOST_CONNECTIONS
+    return min(MOST_CONNECTIONS, max(files - SPARE_FILES, files // 2))
+
+
+class Connection(HttpToolsProtocol):
+    """uvicorn's, which neither bounds the head of a request nor the time that it may take."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._most = most_connections()
+        self._beside = 0
+        """Bytes of the request under way that are not its body."""
+        self._body = 0
+        self._read = 0
+        """Bytes of the last read that may belong to a request which begins in it."""
+        self._is_refused = False
+        self._quiet_since = time.monotonic()
+        """When it was opened, or last gave an answer."""
+        self._stuck_since: float | None = None
+        """When the caller stopped taking what is sent to it."""
+
+    def connection_made(self, transport: Any) -> None:
+        """Refuse it if there are too many."""
+        super().connection_made(transport)
+        if len(self.connections) > self._most:
+            self.refuse(503, f"{self._most} connections are open, as many as this process takes")
+
+    def data_received(self, data: bytes) -> None:
+        """Read what came."""
+        if self._is_refused or self.transport.is_closing():
+            return
+        self._unset_keepalive_if_required()
+        if self._is_idle() and UPGRADES.search(data, 0, PEEKED) is not None:
+            data = _without_upgrade(data)
+        self._beside += len(data)
+        self._read = len(data)
+        try:
+            self.parser.feed_data(data)
+        except httptools.HttpParserUpgrade:
+            # A tunnel, which we are not: the request is answered, and no other.
+            self.cycle.keep_alive = False
+        except httptools.HttpParserCallbackError:
+            self.refuse(400, "the target of the request is not valid: percent-encode it")
+        except httptools.HttpParserError as error:
+            self.refuse(400, f"the request is not valid HTTP: {error}")
+        if self._beside > MOST_HEAD + self._body:
+            self.refuse(431, f"a request may have {MOST_HEAD} bytes beside its body")
+
+    def on_message_begin(self) -> None:
+        """A request begins."""
+        super().on_message_begin()
+        self._beside, self._read, self._body = self._read, 0, 0
+
+    def on_body(self, body: bytes) -> None:
+        """A part of its body."""
+        self._beside -= len(body)
+        self._read -= len(body)
+        self._body += len(body)
+        super().on_body(body)
+
+    def on_response_complete(self) -> None:
+        """Wait for the next request."""
+        self._quiet_since = time.monotonic()
+        super().on_response_complete()
+
+    def pause_writing(self) -> None:
+        """The caller takes nothing at the moment."""
+        self._stuck_since = time.monotonic()
+        super().pause_writing()
+
+    def resume_writing(self) -> None:
+        """It does again."""
+        self._stuck_since = None
+        super().resume_writing()
+
+    def unsent(self) -> int:
+        """The bytes that the caller has not taken, if it has stopped taking any."""
+        return 0 if self._stuck_since is None else self.transport.get_write_buffer_size()
+
+    def give_up(self) -> None:
+        """Hang up without a word, and forget what was to be sent."""
+        self.transport.abort()
+
+    def look(self, now: float, seconds: float) -> None:
+        """Give it up if it has kept us waiting for so long."""
+        if self._stuck_since is not None and now - self._stuck_since > seconds:
+            self.give_up()
+        elif self._is_idle() and now - self._quiet_since > seconds:
+            # What follows an answer for so long is no request, or the rest of one that was refused.
+            self.refuse(408, f"no whole request came within {seconds:g} s")
+
+    def _is_idle(self) -> bool:
+        cycle: RequestResponseCycle | None = self.cycle
+        return cycle is None or cycle.response_complete
+
+    def refuse(self, status: int, text: str) -> None:
+        """Say why, and hang up; what was asked before is answered."""
+        if self._is_refused or self.transport.is_closing():
+            return
+        self._is_refused = True
+        if not self._is_idle() and not self.cycle.more_body:
+            self.cycle.keep_alive = False
+            return
+        if self._is_idle() or not self.cycle.response_started:
+            body = msgspec.json.encode({"error": text})
+            head = (
+                b"HTTP/1.1 %d %s\r\ncontent-type: application/json\r\ncontent-length: %d\r\n"
+                b"connection: close\r\n\r\n"
+            )
+            self.transport.write(head % (status, PHRASES[status], len(body)) + body)
+        self.transport.close()
+
+
+def _without_upgrade(data: bytes) -> bytes:
+    """A head without its offer to speak another protocol, for which the parser would skip the body.
+
+    Some callers offer HTTP/2 with every request, Java's and `curl --http2` among them.
+    """
+    head, end, rest = data.partition(b"\r\n\r\n")
+    return UPGRADE.sub(b"", head) + end + rest
+
+
+def look_at(connections: Iterable[object], limits: Limits) -> None:
+    """Give up the connections that have kept us waiting too long, or hold too much memory."""
+    now = time.monotonic()
+    held = 0
+    for connection in list(connections):
+        if isinstance(connection, Connection):
+            connection.look(now, limits.body_seconds)
+            held += connection.unsent()
+            if held > limits.body_bytes:
+                connection.give_up()
