@@ -14,12 +14,15 @@ import numpy as np
 from mainspring.core.errors import Invalid, TooLarge
 from mainspring.core.signature import Column
 from mainspring.engines.tensor import DTYPES, Array, fits_shape, null_refused
+from mainspring.serving.numbers import PIECE, flattened, pieces
 
 MAX_ROWS = 100_000
 NESTED = re.compile(rb"\s*\[\s*\[")
 PLACE = re.compile(r" - at `\$\[(\d+)\].*`$")
 DEEPEST = 8
 KNOWN_SHAPES = 64
+MOST_DIMENSIONS = 32
+"""As many as numpy has had in every release."""
 FEW = 256
 """Up to here Python finds the largest number in less time than numpy needs to begin."""
 LENGTH = struct.Struct("<I")
@@ -65,8 +68,14 @@ class ColumnReader:
                 "wanted",
                 field=column.name,
             )
+        if len(shape) > MOST_DIMENSIONS:
+            raise Invalid(
+                f"column {column.name!r} has a shape of {len(shape)} dimensions; at most "
+                f"{MOST_DIMENSIONS} are understood",
+                field=column.name,
+            )
         if not self._declared:
-            if any(size < 0 for size in shape) or math.prod(shape) > 2**31:
+            if any(not 0 <= size <= 2**31 for size in shape) or math.prod(shape) > 2**31:
                 raise Invalid(
                     f"input {column.name!r} has the shape {shape}; sizes from 0 on are wanted",
                     field=column.name,
@@ -104,6 +113,8 @@ class ColumnReader:
 
     def from_json(self, raw: msgspec.Raw, shape: tuple[int, ...]) -> Array:
         """The `data` of a tensor, flat or nested as its shape says."""
+        if len(memoryview(raw)) > PIECE and self._dtype.kind != "O":
+            return self._shaped(self._in_pieces(bytes(raw), shape), shape)
         try:
             is_nested = NESTED.match(raw) is not None
             values = self._flattened(raw, shape) if is_nested else self._flat.decode(raw)
@@ -116,6 +127,29 @@ class ColumnReader:
                 field=self.column.name,
             )
         return self._shaped(self._array(values, shape), shape)
+
+    def _in_pieces(self, raw: bytes, shape: tuple[int, ...]) -> Array:
+        """Many numbers, without keeping all other requests waiting while they are read."""
+        arrays: list[Array] = []
+        found = 0
+        try:
+            for piece in pieces(flattened(self.column.name, raw, shape)):
+                values = self._flat.decode(piece)
+                arrays.append(self._array(values, (len(values),)))
+                found += len(values)
+        except msgspec.ValidationError as error:
+            reason = str(error).partition(" - at ")[0]
+            raise Invalid(
+                f"column {self.column.name!r}, after {found} values: {reason}",
+                field=self.column.name,
+            ) from None
+        if found != math.prod(shape):
+            raise Invalid(
+                f"column {self.column.name!r} has {found} values, "
+                f"its shape {list(shape)} says {math.prod(shape)}",
+                field=self.column.name,
+            )
+        return np.concatenate(arrays)
 
     def from_values(self, values: list[Any]) -> Array:
         """Values of a column, one a row, that were decoded already; None where one is missing."""

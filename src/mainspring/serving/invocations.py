@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+from collections import Counter
 from typing import Any
 
 import msgspec
@@ -120,10 +121,10 @@ def _named(codec: Codec, given: dict[str, Any]) -> Columns:
 def _positional(codec: Codec, names: list[str], rows: list[Any]) -> Columns:
     """Rows as lists, in the order of `names`; a matrix has its columns in that order."""
     is_matrix = _is_matrix(codec) and codec.signature.inputs[0].name not in names
-    for name in names:
+    for name, times in Counter(names).items():
         if not is_matrix and not codec.is_open:
             codec.reader(name)
-        if names.count(name) > 1:
+        if times > 1:
             raise Invalid(f"the input {name!r} is given twice", field=name)
     for index, row in enumerate(rows):
         if not isinstance(row, list) or len(row) != len(names):

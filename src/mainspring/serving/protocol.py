@@ -2,21 +2,33 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import msgspec
 import numpy as np
 
-from mainspring.core.errors import Invalid
+from mainspring.core.errors import Invalid, TooLarge
 from mainspring.core.signature import Column, Signature
 from mainspring.engines.tensor import DTYPES, Array, Tensors, datatype_of
 from mainspring.serving.columns import LENGTH, ColumnReader, to_bytes
 from mainspring.serving.inference import RESERVED, About, InferRequest, Kind, assembled
+from mainspring.serving.numbers import PIECE, PIECE_VALUES, encoded
 from mainspring.serving.reserved import REQUEST_ID
 
 KNOWN_READERS = 256
 """An open model's tensors may have any name: no more readers than these are kept."""
 LONGEST_TIMEOUT = 86_400_000_000
+MOST_TENSORS = 10_000
+
+
+Scalar = str | int | float | bool | None
+
+
+class _Parameters(msgspec.Struct):
+    """Those that are heard here; the others are passed over without being kept."""
+
+    timeout: Scalar | msgspec.UnsetType = msgspec.UNSET
+    binary_data_output: Scalar = False
+    binary_data: Scalar | msgspec.UnsetType = msgspec.UNSET
+    binary_data_size: Scalar = None
 
 
 class _Tensor(msgspec.Struct, forbid_unknown_fields=True):
@@ -24,12 +36,12 @@ class _Tensor(msgspec.Struct, forbid_unknown_fields=True):
     shape: list[int]
     datatype: str
     data: msgspec.Raw | msgspec.UnsetType = msgspec.UNSET
-    parameters: dict[str, Any] | None = None
+    parameters: _Parameters | None = None
 
 
 class _Output(msgspec.Struct, forbid_unknown_fields=True):
     name: str
-    parameters: dict[str, Any] | None = None
+    parameters: _Parameters | None = None
 
 
 class _Infer(msgspec.Struct, forbid_unknown_fields=True):
@@ -38,8 +50,30 @@ class _Infer(msgspec.Struct, forbid_unknown_fields=True):
     """The path decides; some senders say it again here."""
     model_version: str | None = None
     id: str | None = None
-    parameters: dict[str, Any] | None = None
+    parameters: _Parameters | None = None
     outputs: list[_Output] | None = None
+
+
+class _Passed(msgspec.Struct, gc=False):
+    """An object of which nothing is kept."""
+
+
+class _Count(msgspec.Struct):
+    inputs: list[_Passed]
+    outputs: list[_Passed] | None = None
+
+
+_count = msgspec.json.Decoder(_Count).decode
+
+
+def check_count(head: bytes) -> None:
+    """Refuse more tensors than any model has, before each of them is read."""
+    found = _count(head)
+    for name, tensors in (("inputs", found.inputs), ("outputs", found.outputs or [])):
+        if len(tensors) > MOST_TENSORS:
+            raise TooLarge(
+                f"the request has {len(tensors)} {name}; at most {MOST_TENSORS} fit", field=name
+            )
 
 
 class Codec:
@@ -68,6 +102,8 @@ class Codec:
             return self._bare(body, about)
         head, tail = (body, None) if header is None else _parted(body, header)
         try:
+            if len(head) > PIECE:
+                check_count(head)
             given = self._request.decode(head)
             columns = self._columns(given.inputs, tail)
         except msgspec.ValidationError as error:
@@ -75,8 +111,8 @@ class Codec:
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
             raise Invalid(f"the request is not valid JSON: {error}") from None
         about.id = given.id
-        if given.parameters and "timeout" in given.parameters:
-            about.timeout_us = timeout_of(given.parameters["timeout"])
+        if given.parameters and given.parameters.timeout is not msgspec.UNSET:
+            about.timeout_us = timeout_of(given.parameters.timeout)
         outputs: tuple[str, ...] = ()
         if given.outputs:
             outputs = self.wanted([output.name for output in given.outputs])
@@ -233,15 +269,15 @@ class Codec:
 
     def _binary(self, given: _Infer) -> frozenset[str] | None:
         """The names of the outputs that are wanted as bytes; None is all."""
-        default = _flag(given.parameters, "binary_data_output", default=False)
+        default = False
+        if given.parameters:
+            default = _flag("binary_data_output", given.parameters.binary_data_output)
         if not given.outputs:
             return None if default else NONE
         if not default and all(output.parameters is None for output in given.outputs):
             return NONE
         return frozenset(
-            output.name
-            for output in given.outputs
-            if _flag(output.parameters, "binary_data", default=default)
+            output.name for output in given.outputs if _is_binary(output, default=default)
         )
 
 
@@ -297,7 +333,8 @@ def _tensor(
     elif datatype == "BYTES":
         tensor["data"] = as_texts(name, values)
     else:
-        tensor["data"] = (values if values.ndim == 1 else values.ravel()).tolist()
+        flat = values if values.ndim == 1 else values.ravel()
+        tensor["data"] = flat.tolist() if len(flat) <= PIECE_VALUES else encoded(flat)
     return tensor
 
 
@@ -317,7 +354,7 @@ def _parted(body: bytes, header: int) -> tuple[bytes, bytes]:
 
 def _binary_size(tensor: _Tensor, tail: bytes | None, start: int) -> int | None:
     """How many bytes of the tail are this tensor's; None if its values are in the JSON."""
-    size = tensor.parameters.get("binary_data_size") if tensor.parameters else None
+    size = tensor.parameters.binary_data_size if tensor.parameters else None
     if size is None:
         return None
     name = tensor.name
@@ -339,8 +376,13 @@ def _binary_size(tensor: _Tensor, tail: bytes | None, start: int) -> int | None:
     return size
 
 
-def _flag(parameters: dict[str, Any] | None, name: str, *, default: bool) -> bool:
-    flag = parameters.get(name, default) if parameters else default
+def _is_binary(output: _Output, *, default: bool) -> bool:
+    if output.parameters is None or output.parameters.binary_data is msgspec.UNSET:
+        return default
+    return _flag("binary_data", output.parameters.binary_data)
+
+
+def _flag(name: str, flag: object) -> bool:
     if not isinstance(flag, bool):
         raise Invalid(f"the parameter {name!r} is {flag!r}; true or false is wanted", field=name)
     return flag

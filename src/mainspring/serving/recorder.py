@@ -15,6 +15,9 @@ from mainspring.core.errors import Unavailable
 from mainspring.serving.journal import Frame, encode_frame, recover
 from mainspring.serving.log_files import OPEN, SEALED
 
+LARGE = 4 * 2**20
+"""Frames of so many bytes are not written below others."""
+
 log = logging.getLogger(__name__)
 
 
@@ -61,21 +64,20 @@ class Recorder:
         """Write the frames, or raise `Unavailable` and leave no trace of any of them."""
         data = b"".join([encode_frame(frame, self._marker) for frame in frames])
         rows = sum(frame.rows for frame in frames)
-        with self._lock:
-            if self._closed:
-                raise Unavailable("the prediction log is closed: this process is stopping")
-            try:
-                segment = self._segment or self._open()
-                self._write(segment, data)
-            except OSError as error:
-                self.failures += len(frames)
-                raise Unavailable(
-                    f"the prediction log cannot be written: {error.strerror}",
-                    fix=f"make room on the disk of {self._folder}",
-                ) from error
-            segment.rows += rows
-            self.rows += rows
-            self._seal_if_due()
+        if self._closed:
+            raise Unavailable("the prediction log is closed: this process is stopping")
+        try:
+            if len(data) > LARGE:
+                self._write_alone(data)
+            else:
+                self._write_below(data, rows)
+        except OSError as error:
+            self.failures += len(frames)
+            raise Unavailable(
+                f"the prediction log cannot be written: {error.strerror}",
+                fix=f"make room on the disk of {self._folder}",
+            ) from error
+        self.rows += rows
 
     def rotate(self) -> list[Path]:
         """Seal the open segment now; answer every sealed one that still waits."""
@@ -94,7 +96,29 @@ class Recorder:
             self._closed = True
             self._seal()
 
+    def _write_below(self, data: bytes, rows: int) -> None:
+        with self._lock:
+            if self._closed:
+                raise Unavailable("the prediction log is closed: this process is stopping")
+            segment = self._segment or self._open()
+            self._write(segment, data)
+            segment.rows += rows
+            self._seal_if_due()
+
+    def _write_alone(self, data: bytes) -> None:
+        """Into a segment of its own: nobody waits for the lock while a disk takes so much."""
+        with self._lock:
+            segment = self._made()
+        try:
+            self._write(segment, data)
+        finally:
+            self._put_away(segment)
+
     def _open(self) -> _Segment:
+        self._segment = self._made()
+        return self._segment
+
+    def _made(self) -> _Segment:
         while True:
             self._sequence += 1
             path = self._folder / f"{self._writer}-{self._sequence:06d}{OPEN}"
@@ -104,8 +128,7 @@ class Recorder:
                 break
             # Between the two calls another process took it for a dead one's and removed it.
             os.close(file)
-        self._segment = _Segment(file, path, time.monotonic())
-        return self._segment
+        return _Segment(file, path, time.monotonic())
 
     def _write(self, segment: _Segment, data: bytes) -> None:
         rest = memoryview(data)
@@ -117,7 +140,8 @@ class Recorder:
                 os.ftruncate(segment.file, segment.length)
             except OSError:
                 # What follows a torn frame would never be read: begin another file.
-                self._seal()
+                if segment is self._segment:
+                    self._seal()
             raise
         segment.length += len(data)
 
@@ -132,8 +156,11 @@ class Recorder:
 
     def _seal(self) -> None:
         segment, self._segment = self._segment, None
-        if segment is None:
-            return
+        if segment is not None:
+            self._put_away(segment)
+
+    @staticmethod
+    def _put_away(segment: _Segment) -> None:
         try:
             if segment.length:
                 segment.path.rename(segment.path.with_suffix(SEALED))

@@ -15,6 +15,10 @@ from mainspring.serving.protocol import Codec, as_texts, chosen
 from mainspring.serving.reserved import REQUEST_ID
 
 Columns = dict[str, list[Any]]
+MOST_CONTAINERS = 1_000_000
+"""Making so many takes half a second, in which the process does nothing else."""
+MOST_LACKING = 1_000_000
+"""Rows that leave nearly everything out would take far more memory than they were sent in."""
 
 
 def decode(codec: Codec, body: bytes, about: About) -> InferRequest:
@@ -66,6 +70,12 @@ def _values(name: str, values: Array) -> Any:
 
 def parse(body: bytes) -> Any:
     """The body as JSON, whatever it holds."""
+    found = body.count(b"[") + body.count(b"{")
+    if found > MOST_CONTAINERS:
+        raise TooLarge(
+            f"the request has {found} lists and objects; at most {MOST_CONTAINERS} fit",
+            fix="send it in several requests, or as binary tensors",
+        )
     try:
         return msgspec.json.decode(body)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
@@ -80,6 +90,19 @@ def by_column(codec: Codec, rows: list[Any]) -> Columns:
             raise Invalid(f"row {index} is {kind_of(row)}; an object by column name is wanted")
         names.update(dict.fromkeys(row))
     _check_count(len(rows))
+    given = sum(map(len, rows))
+    if codec.is_open and given < len(rows) * len(names):
+        index = next(index for index, row in enumerate(rows) if len(row) < len(names))
+        raise Invalid(
+            f"row {index} has {len(rows[index])} of the {len(names)} names; the model declares no "
+            "inputs, so each row has to have all of them"
+        )
+    if len(rows) * len(names) > MOST_LACKING + 20 * given:
+        raise TooLarge(
+            f"the request has {len(rows)} rows with {len(names)} names between them, but {given} "
+            "values: too many are left out",
+            fix="send it in several requests, or as tensors",
+        )
     if not codec.is_open:
         for name in names:
             codec.reader(name)
