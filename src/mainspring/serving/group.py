@@ -264,7 +264,8 @@ def read_state(snapshot: Path) -> GroupState:
 
 def _reason(code: int) -> str:
     if code < 0:
-        return f"it was ended by {signal.Signals(-code).name}"
+        known = {member.value: member.name for member in signal.Signals}
+        return f"it was ended by {known.get(-code, f'signal {-code}')}"
     return f"it ended with exit code {code}"
 
 

@@ -23,7 +23,8 @@ from mainspring.serving.snapshot import LogSettings, Snapshot, read_snapshot, wr
 
 FIXED = ("deployment", "host", "port", "grpc_port", "workers", "nonce", "access_log", "metrics")
 """What a running data plane cannot change; its launcher starts another one instead."""
-KNOWN_TOKENS = 1_000
+KNOWN_TOKENS, LONGEST_KNOWN = 1_000, 1_024
+"""Whose hashes are kept; a header may be much longer than any token."""
 
 log = logging.getLogger(__name__)
 
@@ -90,7 +91,10 @@ class Plane:
         scheme, _, token = authorization.partition(b" ")
         if scheme.lower() != b"bearer" or not token.strip():
             return ""
-        found = self._hashes[authorization] = hashlib.sha256(token.strip()).hexdigest()
+        found = hashlib.sha256(token.strip()).hexdigest()
+        if len(authorization) > LONGEST_KNOWN:
+            return found
+        self._hashes[authorization] = found
         if len(self._hashes) > KNOWN_TOKENS:
             self._hashes.popitem(last=False)
         return found
