@@ -72,7 +72,7 @@ def test_the_server_describes_itself(plane: Plane, path: str) -> None:
 
     assert (about["name"], about["extensions"]) == (
         "mainspring",
-        ["binary_tensor_data", "model_repository", "schedule_policy"],
+        ["binary_tensor_data", "model_repository", "schedule_policy", "statistics"],
     )
 
 

@@ -68,18 +68,8 @@ class ColumnReader:
                 "wanted",
                 field=column.name,
             )
-        if len(shape) > MOST_DIMENSIONS:
-            raise Invalid(
-                f"column {column.name!r} has a shape of {len(shape)} dimensions; at most "
-                f"{MOST_DIMENSIONS} are understood",
-                field=column.name,
-            )
-        if not self._declared:
-            if any(not 0 <= size <= 2**31 for size in shape) or math.prod(shape) > 2**31:
-                raise Invalid(
-                    f"input {column.name!r} has the shape {shape}; sizes from 0 on are wanted",
-                    field=column.name,
-                )
+        if not self._declared or len(shape) > MOST_DIMENSIONS:
+            self._check_open(shape)
             return found
         if not self._fits(found):
             wanted = "[rows] or [rows, 1]" if not column.shape else f"{[-1, *column.shape]}"
@@ -95,6 +85,19 @@ class ColumnReader:
         if len(self._accepted) < KNOWN_SHAPES:
             self._accepted.add(found)
         return found
+
+    def _check_open(self, shape: list[int]) -> None:
+        name = self.column.name
+        if len(shape) > MOST_DIMENSIONS:
+            raise Invalid(
+                f"column {name!r} has a shape of {len(shape)} dimensions; at most "
+                f"{MOST_DIMENSIONS} are understood",
+                field=name,
+            )
+        if any(not 0 <= size <= 2**31 for size in shape) or math.prod(shape) > 2**31:
+            raise Invalid(
+                f"input {name!r} has the shape {shape}; sizes from 0 on are wanted", field=name
+            )
 
     def _fits(self, shape: tuple[int, ...]) -> bool:
         column = self.column

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from bisect import bisect_left
 from collections import Counter
 from collections.abc import Iterable
@@ -14,6 +15,12 @@ SIZES = (1, 2, 4, 8, 16, 32, 64, 128, 256)
 SECONDS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0)
 Key = tuple[str, str]
 """Two labels of a counter."""
+
+
+ADDED = (
+    *("rows", "calls", "call_seconds", "batched", "wait_seconds", "latency_seconds"),
+    *("failed", "failed_seconds", "computed_seconds"),
+)
 
 
 class ModelCounts(msgspec.Struct):
@@ -29,13 +36,21 @@ class ModelCounts(msgspec.Struct):
     latencies: list[int] = msgspec.field(default_factory=lambda: [0] * (len(SECONDS) + 1))
     """Answered requests by how long they took, up to each of `SECONDS`."""
     latency_seconds: float = 0.0
+    failed: int = 0
+    failed_seconds: float = 0.0
+    """From the coming of requests that were refused or failed to their answers."""
+    computed_seconds: float = 0.0
+    """Time in the engine as its callers saw it: a call counts once for each of its requests."""
+    last_at: int = 0
+    """When the engine was last called, in milliseconds UTC."""
     reasons: dict[str, int] = msgspec.field(default_factory=dict)
     """Calls by why they were made when they were."""
 
     def add(self, other: ModelCounts) -> None:
         """Add what another process has counted."""
-        for name in ("rows", "calls", "call_seconds", "batched", "wait_seconds", "latency_seconds"):
+        for name in ADDED:
             setattr(self, name, getattr(self, name) + getattr(other, name))
+        self.last_at = max(self.last_at, other.last_at)
         self.sizes = [a + b for a, b in zip(self.sizes, other.sizes, strict=True)]
         self.latencies = [a + b for a, b in zip(self.latencies, other.latencies, strict=True)]
         for reason, count in other.reasons.items():
@@ -68,6 +83,8 @@ class ModelMetrics:
         counts.calls += 1
         counts.call_seconds += seconds
         counts.batched += len(batch.members)
+        counts.computed_seconds += seconds * len(batch.members)
+        counts.last_at = int(time.time() * 1000)
         counts.reasons[reason] = counts.reasons.get(reason, 0) + 1
         counts.sizes[bisect_left(SIZES, len(batch.members))] += 1
         for member in batch.members:
@@ -78,6 +95,11 @@ class ModelMetrics:
         self.counts.latencies[bisect_left(SECONDS, seconds)] += 1
         self.counts.latency_seconds += seconds
 
+    def failed(self, seconds: float) -> None:
+        """Count one request that was not answered with a prediction."""
+        self.counts.failed += 1
+        self.counts.failed_seconds += seconds
+
 
 class NoMetrics(ModelMetrics):
     """Where nothing is to be counted."""
@@ -86,6 +108,9 @@ class NoMetrics(ModelMetrics):
         """Count nothing."""
 
     def answered(self, seconds: float) -> None:
+        """Count nothing."""
+
+    def failed(self, seconds: float) -> None:
         """Count nothing."""
 
 

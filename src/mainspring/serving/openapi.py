@@ -75,6 +75,19 @@ SCHEMAS: dict[str, Schema] = {
     ),
     "Ready": _object(name=TEXT, ready={"type": "boolean"}),
     "Server": _object(name=TEXT, version=TEXT, extensions=_list(TEXT)),
+    "Statistics": _object(
+        model_stats=_list(
+            _object(
+                name=TEXT,
+                version=TEXT,
+                last_inference={"type": "integer"},
+                inference_count={"type": "integer"},
+                execution_count={"type": "integer"},
+                inference_stats={"type": "object"},
+                batch_stats=_list({"type": "object"}),
+            )
+        )
+    ),
     "Version": _object(
         name=TEXT,
         version=TEXT,
@@ -87,6 +100,7 @@ SCHEMAS: dict[str, Schema] = {
 REFUSED = {
     "400": "The request breaks a rule that the error names.",
     "401": "No token, or one that may not predict.",
+    "403": "A web page of another host asks, where no token is needed.",
     "404": "No such model or version.",
     "405": "Another method is wanted.",
     "408": "The body did not come in time.",
@@ -178,6 +192,7 @@ def document() -> Schema:
     model, version = "/v2/models/{model}", "/v2/models/{model}/versions/{version}"
     both = ("model", "version")
     described = _operation("modelMetadata", "What a model takes and gives.", _ref("Model"))
+    counted = _operation("statistics", "What models have done.", _ref("Statistics"))
     ready = _operation("modelReady", "Whether a model is ready.", _ref("Ready"))
     return {
         "openapi": "3.1.0",
@@ -195,6 +210,9 @@ def document() -> Schema:
             version: _path(*both, get={**described, "operationId": "versionMetadata"}),
             f"{model}/ready": _path("model", get=ready),
             f"{version}/ready": _path(*both, get={**ready, "operationId": "versionReady"}),
+            "/v2/models/stats": {"get": counted},
+            f"{model}/stats": _path("model", get={**counted, "operationId": "modelStatistics"}),
+            f"{version}/stats": _path(*both, get={**counted, "operationId": "versionStatistics"}),
             f"{model}/infer": _path("model", post=_infer("")),
             f"{version}/infer": _path(*both, post=_infer("Version")),
             "/v2/repository/index": _index(),

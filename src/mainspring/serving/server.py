@@ -8,13 +8,14 @@ import logging
 import os
 import time
 from collections.abc import Awaitable, Callable
+from urllib.parse import urlsplit
 
 from mainspring import __version__
-from mainspring.core.errors import MainspringError, NotFound, Unauthenticated
+from mainspring.core.errors import Forbidden, MainspringError, NotFound, Unauthenticated
 from mainspring.serving import exposition, openapi, repository
 from mainspring.serving.access_log import AccessLog, Entry, moment
 from mainspring.serving.dialect import INVOCATIONS, OPEN_INFERENCE, ROWS, Dialect
-from mainspring.serving.fleet import ServedModel, tensor_of
+from mainspring.serving.fleet import Fleet, ServedModel, tensor_of
 from mainspring.serving.http import (
     PLAIN,
     WORTH_DEFLATING,
@@ -31,10 +32,12 @@ from mainspring.serving.http import (
 )
 from mainspring.serving.inference import About
 from mainspring.serving.plane import Plane
+from mainspring.serving.snapshot import is_loopback
+from mainspring.serving.statistics import statistics
 
 log = logging.getLogger(__name__)
 
-EXTENSIONS = ["binary_tensor_data", "model_repository", "schedule_policy"]
+EXTENSIONS = ["binary_tensor_data", "model_repository", "schedule_policy", "statistics"]
 MODELS, REPOSITORY, PREDICT = "/v2/models/", "/v2/repository/", "/predict/"
 INVOCATIONS_PATH = "/invocations"
 GUARDED = (MODELS, REPOSITORY, PREDICT, INVOCATIONS_PATH)
@@ -66,6 +69,7 @@ class DataPlane:
             "/health": ("GET", self._health),
             "/metrics": ("GET", self._show_metrics),
             "/openapi.json": ("GET", self._openapi),
+            "/v2/models/stats": ("GET", self._all_statistics),
             "/control/reload": ("POST", self._reload),
             "/control/rotate": ("POST", self._rotate),
         }
@@ -87,6 +91,8 @@ class DataPlane:
                 request.release()
         if request.path.startswith(GUARDED) and (kind or request.verb in DIALECTS):
             self._metrics.replied(request.model, reply.status, kind)
+            if kind and request.served is not None:
+                request.served.metrics.failed(time.perf_counter() - request.began)
         if self._access_log is not None:
             self._access_log.add(_entry(scope, request, reply, kind))
         await reply.send(send)
@@ -97,23 +103,28 @@ class DataPlane:
             raise Overloaded("as many requests are under way as this process takes")
         if known is not None:
             method, view = known
-            return await view(request) if request.method == method else _wrong_method(method)
+            return await view(request) if _suits(request, method) else _wrong_method(method)
+        return await self._guarded(request, self._plane.fleet)
+
+    async def _guarded(self, request: Request, fleet: Fleet) -> Reply:
         if not request.path.startswith(GUARDED):
             raise NotFound(f"nothing is at {request.path!r}")
-        fleet = self._plane.fleet
-        self._plane.check_token(fleet, request.header(b"authorization"))
+        self._admit(fleet, request)
         if request.path.startswith(REPOSITORY):
             return await self._repository(request)
         name, version, verb = self._paths.get(request.path) or self._parsed(request.path)
         request.verb = verb
         dialect = DIALECTS.get(verb)
         method = "POST" if dialect else "GET"
-        if request.method != method:
+        if not _suits(request, method):
             return _wrong_method(method)
         served = fleet.find(name, version) if name else fleet.first()
         request.model = served.source.name
         if dialect is not None:
+            request.served = served
             return await self._predict(served, request, dialect)
+        if verb == "stats":
+            return await self._statistics(name, version)
         if verb == "ready":
             return answer({"name": name, "ready": True})
         return answer(metadata(served, list(fleet.models[name])))
@@ -123,6 +134,11 @@ class DataPlane:
         if len(self._paths) < KNOWN_PATHS:
             self._paths[path] = found
         return found
+
+    def _admit(self, fleet: Fleet, request: Request) -> None:
+        self._plane.check_token(fleet, request.header(b"authorization"))
+        if fleet.snapshot.anonymous:
+            check_origin(request.header(b"origin"))
 
     async def _predict(self, served: ServedModel, request: Request, dialect: Dialect) -> Reply:
         """Read the request in its dialect, compute, record, and answer in the same."""
@@ -158,6 +174,14 @@ class DataPlane:
 
     async def _version(self, _request: Request) -> Reply:
         return Reply(200, __version__.encode(), PLAIN)
+
+    async def _all_statistics(self, request: Request) -> Reply:
+        self._admit(self._plane.fleet, request)
+        return await self._statistics(None, None)
+
+    async def _statistics(self, name: str | None, version: str | None) -> Reply:
+        counts = await self._plane.group_counts()
+        return answer(statistics(self._plane.fleet, counts, name, version))
 
     async def _live(self, _request: Request) -> Reply:
         return answer({"live": True})
@@ -214,6 +238,22 @@ def metadata(served: ServedModel, versions: list[str]) -> dict[str, object]:
     }
 
 
+def check_origin(origin: bytes | None) -> None:
+    """Refuse what a web page of another site has a browser send to this machine, without a token."""
+    if origin is None:
+        return
+    try:
+        host = urlsplit(origin.decode()).hostname or ""
+    except ValueError:
+        host = ""
+    if not is_loopback(host):
+        raise Forbidden(
+            f"the request comes from a web page of {origin.decode(errors='replace')!r}, and no token "
+            "is asked for",
+            fix="serve with --token-file for pages of other hosts",
+        )
+
+
 def _model_path(path: str) -> tuple[str, str | None, str]:
     """The name, the version and the verb of a path; without a name it is the first model."""
     if path == INVOCATIONS_PATH:
@@ -222,7 +262,7 @@ def _model_path(path: str) -> tuple[str, str | None, str]:
         verb, parts = "predict", path.removeprefix(PREDICT).split("/")
     else:
         verb, parts = "", path.removeprefix(MODELS).split("/")
-        if len(parts) > 1 and parts[-1] in ("infer", "ready"):
+        if len(parts) > 1 and parts[-1] in ("infer", "ready", "stats"):
             verb = parts.pop()
     match parts:
         case [name] if name:
@@ -250,6 +290,10 @@ def _entry(scope: Scope, request: Request, reply: Reply, kind: str) -> Entry:
     if call is not None:
         entry.id, entry.rows = call.id, call.rows
     return entry
+
+
+def _suits(request: Request, wanted: str) -> bool:
+    return request.method == wanted or (request.method == "HEAD" and wanted == "GET")
 
 
 def _wrong_method(wanted: str) -> Reply:
