@@ -179,3 +179,30 @@ def test_strangers_leave_no_trace(hasty: Plane) -> None:
     assert hasty.infer(row()).status_code == 200
     assert state(hasty).restarts == []
     assert hasty.errors.read_text() == ""
+
+
+def test_requests_that_cross_the_stop_are_answered(tmp_path: Path, first_model: Path) -> None:
+    """A caller sends on and on over one connection: none of what it sends is met by silence."""
+    with (
+        Plane(tmp_path, [served(first_model)]) as plane,
+        socket.create_connection(("127.0.0.1", plane.port), timeout=PATIENCE) as caller,
+    ):
+        answers = [_next(caller)]
+        assert plane.process is not None
+        plane.process.terminate()
+        while b"connection: close" not in answers[-1]:
+            answers.append(_next(caller))
+
+        assert {answer.split(b" ", 2)[1] for answer in answers} == {b"200"}
+        assert plane.process.wait(PATIENCE) == 0
+
+
+def _next(caller: socket.socket) -> bytes:
+    """Ask once more, and read the answer."""
+    caller.sendall(_post(INFER, row()))
+    answer = b""
+    while not answer.endswith(b"]}"):
+        part = caller.recv(65536)
+        assert part, "the connection was closed without an answer"
+        answer += part
+    return answer

@@ -151,11 +151,11 @@ def _tried(call: Callable[[], Any] | None, what: str) -> Any:
         return None
     try:
         return call()
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise _failed(what, error) from error
 
 
-def _failed(what: str, error: Exception) -> Invalid:
+def _failed(what: str, error: BaseException) -> Invalid:
     """The error for code of the user's that raised while it was loaded: says where."""
     place = traceback.extract_tb(error.__traceback__)[-1]
     return Invalid(

@@ -21,6 +21,8 @@ MOST_HEAD = 64 * 1024
 MOST_CONNECTIONS = 10_000
 SPARE_FILES = 256
 """Of those that a process may open, for models, logs and the other processes."""
+LEAVE_SECONDS = 0.3
+"""A caller who has just sent the next request would take it for lost if we hung up at once."""
 PEEKED = 4096
 UPGRADES = re.compile(rb"[Uu](?:pgrade|PGRADE):")
 UPGRADE = re.compile(rb"\r\nupgrade:[^\r\n]*", re.IGNORECASE)
@@ -51,7 +53,7 @@ class Connection(HttpToolsProtocol):
         self._body = 0
         self._read = 0
         """Bytes of the last read that may belong to a request which begins in it."""
-        self._is_refused = False
+        self._is_refused = self._is_leaving = False
         self._quiet_since = time.monotonic()
         """When it was opened, or last gave an answer."""
         self._stuck_since: float | None = None
@@ -89,6 +91,12 @@ class Connection(HttpToolsProtocol):
         super().on_message_begin()
         self._beside, self._read, self._body = self._read, 0, 0
 
+    def on_headers_complete(self) -> None:
+        """Its head is there."""
+        super().on_headers_complete()
+        if self._is_leaving:
+            self.cycle.keep_alive = False
+
     def on_body(self, body: bytes) -> None:
         """A part of its body."""
         self._beside -= len(body)
@@ -100,6 +108,18 @@ class Connection(HttpToolsProtocol):
         """Wait for the next request."""
         self._quiet_since = time.monotonic()
         super().on_response_complete()
+
+    def shutdown(self) -> None:
+        """Answer what is under way, or comes within a moment, and then hang up."""
+        if not self._is_idle():
+            super().shutdown()
+            return
+        self._is_leaving = True
+        self.loop.call_later(LEAVE_SECONDS, self._leave)
+
+    def _leave(self) -> None:
+        if self._is_idle():
+            self.transport.close()
 
     def pause_writing(self) -> None:
         """The caller takes nothing at the moment."""

@@ -17,7 +17,7 @@ from typing import Any
 import uvicorn
 import uvloop
 
-from mainspring.core.errors import MainspringError
+from mainspring.core.errors import Invalid, MainspringError
 from mainspring.core.extras import require
 from mainspring.serving.access_log import AccessLog
 from mainspring.serving.connection import Connection, look_at
@@ -26,7 +26,7 @@ from mainspring.serving.heartbeat import READY, STUCK, Heartbeats
 from mainspring.serving.http import said
 from mainspring.serving.listening import Server
 from mainspring.serving.plane import Plane, segment_limits
-from mainspring.serving.recorder import Recorder
+from mainspring.serving.recorder import Recorder, SegmentLimits
 from mainspring.serving.server import DataPlane
 from mainspring.serving.siblings import Siblings
 from mainspring.serving.snapshot import Snapshot, read_snapshot
@@ -88,7 +88,7 @@ class Worker:
         self._recorder = None
         if settings is not None:
             limits = segment_limits(settings)
-            self._recorder = Recorder(Path(settings.folder), self._snapshot.nonce, limits)
+            self._recorder = _recorder(Path(settings.folder), self._snapshot.nonce, limits)
         access_log = self._snapshot.access_log
         self._access_log = AccessLog(Path(access_log)) if access_log else None
         self._plane = Plane(path, fleet, self._recorder, siblings)
@@ -171,6 +171,17 @@ class Worker:
         except OSError:
             # On a full disk requests matter more than counters.
             log.warning("the counters cannot be kept", exc_info=True)
+
+
+def _recorder(folder: Path, nonce: str, limits: SegmentLimits) -> Recorder:
+    try:
+        return Recorder(folder, nonce, limits)
+    except OSError as error:
+        raise Invalid(
+            f"the prediction log cannot be kept in {folder}: {error.strerror}",
+            field="log_folder",
+            fix="name a folder that can be written, or keep no log",
+        ) from None
 
 
 def _die_with_leader() -> None:
