@@ -156,11 +156,28 @@ def test_more_tensors_than_any_model_has_are_refused(wide: Plane) -> None:
     assert "20000 inputs" in answer.json()["error"]
 
 
+@pytest.mark.parametrize("path", [OPEN, INFER])
+def test_an_error_does_not_quote_without_end(wide: Plane, path: str) -> None:
+    tensor = _tensor([1], [1], datatype="A" * 2**20, name="B" * 2**20)
+
+    answer = wide.infer({"inputs": [tensor], "outputs": [{"name": "C" * 2**20}]}, path)
+
+    assert answer.status_code == 400
+    assert 10 < len(answer.json()["error"]) < 3_000
+
+
 @pytest.mark.parametrize("path", ["/predict/echo", "/invocations"])
 def test_more_lists_and_objects_than_a_table_has_are_refused(wide: Plane, path: str) -> None:
     body = b'{"instances":[' + b",".join([b"[]"] * 1_100_000) + b"]}"
 
     answer = wide.client.post(path, content=body)
+
+    assert answer.status_code == 413
+    assert "lists and objects" in answer.json()["error"]
+
+
+def test_more_lists_of_texts_than_a_table_has_are_refused(wide: Plane) -> None:
+    answer = _open(wide, _tensor([[""]] * 1_100_000, [1_100_000, 1], "BYTES"))
 
     assert answer.status_code == 413
     assert "lists and objects" in answer.json()["error"]

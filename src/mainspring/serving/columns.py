@@ -14,7 +14,7 @@ import numpy as np
 from mainspring.core.errors import Invalid, TooLarge
 from mainspring.core.signature import Column
 from mainspring.engines.tensor import DTYPES, Array, fits_shape, null_refused
-from mainspring.serving.numbers import PIECE, flattened, pieces
+from mainspring.serving.numbers import PIECE, check_containers, flattened, pieces
 
 MAX_ROWS = 100_000
 NESTED = re.compile(rb"\s*\[\s*\[")
@@ -231,6 +231,7 @@ class ColumnReader:
         depth = len(shape)
         if depth > DEEPEST:
             raise Invalid(f"the data is nested deeper than {DEEPEST} levels")
+        check_containers(bytes(raw))
         decoder = self._nested.get(depth)
         if decoder is None:
             decoder = self._nested[depth] = msgspec.json.Decoder(_nested(self._value, depth))

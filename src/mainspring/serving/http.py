@@ -27,6 +27,8 @@ OCTETS = b"application/octet-stream"
 WORTH_DEFLATING = 1024
 """Below this many bytes a compressed answer saves nothing that a caller would notice."""
 HEADER_LENGTH = b"inference-header-content-length"
+LONGEST_MESSAGE = 2_000
+"""Characters of an error; it may quote a name or a datatype of any length."""
 TIMEOUT = b"x-request-timeout-ms"
 
 
@@ -85,8 +87,11 @@ def refusal(error: MainspringError) -> Reply:
 
 
 def said(error: MainspringError) -> str:
-    """What was found, and what to do next."""
-    return f"{error.message}; {error.fix}" if error.fix else error.message
+    """What was found, and what to do next; what a caller made endless is cut."""
+    found = error.message
+    if len(found) > LONGEST_MESSAGE:
+        found = f"{found[:LONGEST_MESSAGE]}..."
+    return f"{found}; {error.fix}" if error.fix else found
 
 
 class BodyWatch:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 from collections import Counter
+from itertools import islice
 from typing import Any
 
 import msgspec
@@ -12,6 +13,7 @@ import msgspec
 from mainspring.core.errors import Invalid
 from mainspring.core.signature import Column
 from mainspring.engines.tensor import Tensors
+from mainspring.serving.columns import MAX_ROWS
 from mainspring.serving.inference import About, InferRequest
 from mainspring.serving.protocol import Codec, chosen
 from mainspring.serving.reserved import REQUEST_ID
@@ -137,7 +139,9 @@ def _positional(codec: Codec, names: list[str], rows: list[Any]) -> Columns:
 
 def _from_csv(codec: Codec, body: bytes) -> Columns:
     try:
-        lines = [line for line in csv.reader(io.StringIO(body.decode("utf-8-sig"))) if line]
+        found = csv.reader(io.StringIO(body.decode("utf-8-sig")))
+        # One more than may be, which is refused as too many.
+        lines = list(islice((line for line in found if line), MAX_ROWS + 2))
     except (UnicodeDecodeError, csv.Error) as error:
         raise Invalid(f"the request is not valid CSV: {error}") from None
     if not lines:

@@ -1,4 +1,4 @@
-"""Long arrays of JSON numbers, a piece at a time.
+"""JSON of many MiB: long arrays of numbers, a piece at a time, and no more lists than can be made.
 
 A call of the JSON library gives way to nobody: tens of MiB in one of them would keep every other
 request of the process waiting, and its leader would take it for one that hangs.
@@ -11,15 +11,29 @@ from collections.abc import Iterator
 
 import msgspec
 
-from mainspring.core.errors import Invalid
+from mainspring.core.errors import Invalid, TooLarge
 from mainspring.engines.tensor import Array
 
 PIECE = 2**20
 """Bytes of JSON that are read in one go: some 10 ms."""
 PIECE_VALUES = 2**17
+MOST_CONTAINERS = 1_000_000
+"""Making so many lists takes half a second, in which the process does nothing else."""
 STRUCTURE = b"[],"
 OTHERS = bytes(byte for byte in range(256) if byte not in STRUCTURE)
 SPACES = bytes.maketrans(b"[]", b"  ")
+
+
+def check_containers(raw: bytes) -> None:
+    """Refuse JSON that would become more lists and objects than can be made in passing."""
+    if len(raw) <= MOST_CONTAINERS:
+        return
+    found = raw.count(b"[") + raw.count(b"{")
+    if found > MOST_CONTAINERS:
+        raise TooLarge(
+            f"the request has {found} lists and objects; at most {MOST_CONTAINERS} fit",
+            fix="send it in several requests, or as binary tensors",
+        )
 
 
 def flattened(name: str, raw: bytes, shape: tuple[int, ...]) -> bytes:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 import msgspec
 import numpy as np
 
@@ -17,6 +19,7 @@ KNOWN_READERS = 256
 """An open model's tensors may have any name: no more readers than these are kept."""
 LONGEST_TIMEOUT = 86_400_000_000
 MOST_TENSORS = 10_000
+LONGEST_NAME = 1_000
 
 
 Scalar = str | int | float | bool | None
@@ -32,9 +35,9 @@ class _Parameters(msgspec.Struct):
 
 
 class _Tensor(msgspec.Struct, forbid_unknown_fields=True):
-    name: str
+    name: Annotated[str, msgspec.Meta(max_length=LONGEST_NAME)]
     shape: list[int]
-    datatype: str
+    datatype: Annotated[str, msgspec.Meta(max_length=LONGEST_NAME)]
     data: msgspec.Raw | msgspec.UnsetType = msgspec.UNSET
     parameters: _Parameters | None = None
 
@@ -174,7 +177,7 @@ class Codec:
                     field=name,
                 )
             reader = ColumnReader(Column(name=name, datatype=datatype), declared=False)
-            if len(self._open_readers) < KNOWN_READERS:
+            if len(self._open_readers) < KNOWN_READERS and len(name) <= LONGEST_NAME:
                 self._open_readers[name, datatype] = reader
         return reader
 

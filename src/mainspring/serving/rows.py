@@ -11,12 +11,11 @@ from mainspring.core.errors import Invalid, TooLarge
 from mainspring.engines.tensor import Array, Tensors, datatype_of
 from mainspring.serving.columns import MAX_ROWS
 from mainspring.serving.inference import RESERVED, About, InferRequest
+from mainspring.serving.numbers import check_containers
 from mainspring.serving.protocol import Codec, as_texts, chosen
 from mainspring.serving.reserved import REQUEST_ID
 
 Columns = dict[str, list[Any]]
-MOST_CONTAINERS = 1_000_000
-"""Making so many takes half a second, in which the process does nothing else."""
 MOST_LACKING = 1_000_000
 """Rows that leave nearly everything out would take far more memory than they were sent in."""
 
@@ -70,12 +69,7 @@ def _values(name: str, values: Array) -> Any:
 
 def parse(body: bytes) -> Any:
     """The body as JSON, whatever it holds."""
-    found = body.count(b"[") + body.count(b"{")
-    if found > MOST_CONTAINERS:
-        raise TooLarge(
-            f"the request has {found} lists and objects; at most {MOST_CONTAINERS} fit",
-            fix="send it in several requests, or as binary tensors",
-        )
+    check_containers(body)
     try:
         return msgspec.json.decode(body)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
