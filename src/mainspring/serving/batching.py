@@ -27,6 +27,10 @@ Encode = Callable[["ServedModel", InferRequest, Tensors], Any]
 """Outputs to an answer, in the protocol that the request came by; called from any thread."""
 
 
+def SETTLED(*_: Any) -> Any:  # noqa: N802  a mark, not a function that is called
+    """Stands for the way to answer somebody who was answered."""
+
+
 @dataclass(slots=True, eq=False)
 class Member:
     """One checked request in a batch; times are seconds of `time.perf_counter`."""
@@ -39,9 +43,26 @@ class Member:
     """When it was ready for the engine."""
     answered: asyncio.Future[Any] | None = None
     """What it waits for; the one that runs its batch by itself has none."""
+    tell: Callable[[Any], None] | None = None
+    """What is called with the answer, or the error, where nothing waits."""
+    timer: asyncio.TimerHandle | None = None
+
+    @property
+    def is_settled(self) -> bool:
+        """Whether its caller was told already."""
+        if self.answered is not None:
+            return self.answered.done()
+        return self.encode is SETTLED
 
     def settle(self, outcome: Any) -> None:
         """Give its caller the answer, or raise there."""
+        tell = self.tell
+        if tell is not None:
+            self.tell, self.encode = None, SETTLED
+            if self.timer is not None:
+                self.timer.cancel()
+            tell(outcome)
+            return
         waiting = self.answered
         if waiting is None or waiting.done():
             return
@@ -52,16 +73,16 @@ class Member:
 
     def give_up_at_deadline(self, seconds: float) -> None:
         """From its deadline on, or after `seconds` without one, it is told that it is late."""
-        waiting = self.answered
-        assert waiting is not None
         left, limit = seconds, f"within {seconds:g} s"
         if self.call.deadline is not None:
             left, limit = self.call.deadline - time.monotonic(), "before the request's deadline"
         error = DeadlineExceeded(
             f"there was no answer {limit}", fix="allow more time, or send less"
         )
-        timer = waiting.get_loop().call_later(max(left, 0.0), self.settle, error)
-        waiting.add_done_callback(lambda _: timer.cancel())
+        loop = asyncio.get_running_loop()
+        timer = self.timer = loop.call_later(max(left, 0.0), self.settle, error)
+        if self.answered is not None:
+            self.answered.add_done_callback(lambda _: timer.cancel())
 
 
 class Batch:
@@ -94,7 +115,7 @@ class Batch:
         for member in self.members:
             if member.call.is_late():
                 member.settle(DeadlineExceeded("the deadline passed while the request waited"))
-            elif member.answered is None or not member.answered.done():
+            elif not member.is_settled:
                 kept.append(member)
         self.members = kept
         self.rows = sum(member.call.rows for member in kept)

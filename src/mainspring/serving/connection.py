@@ -70,7 +70,11 @@ class Connection(HttpToolsProtocol):
         if self._is_refused or self.transport.is_closing():
             return
         self._unset_keepalive_if_required()
-        if self._is_idle() and UPGRADES.search(data, 0, PEEKED) is not None:
+        if (
+            (b"pgrade:" in data or b"PGRADE:" in data)
+            and self._is_idle()
+            and UPGRADES.search(data, 0, PEEKED) is not None
+        ):
             data = _without_upgrade(data)
         self._beside += len(data)
         self._read = len(data)

@@ -144,6 +144,7 @@ class Request:
     """One request; its body is read only when asked for."""
 
     def __init__(self, scope: Scope, receive: Receive, watch: BodyWatch) -> None:
+        self.scope = scope
         self.method: str = scope["method"]
         self.path: str = scope["path"]
         self.began = time.perf_counter()
@@ -181,7 +182,7 @@ class Request:
         if length is not None:
             if int(length) > MAX_BODY:
                 raise TooLarge(f"the body is larger than {MAX_BODY} bytes")
-            self._hold(int(length))
+            self.hold(int(length))
         task = self._watch.begin()
         try:
             body = await self._read(counted=length is not None)
@@ -224,7 +225,8 @@ class Request:
         body = await asyncio.to_thread(deflate, reply.body, coding)
         return Reply(reply.status, body, reply.content_type, headers)
 
-    def _hold(self, size: int) -> None:
+    def hold(self, size: int) -> None:
+        """Count bytes of its body among those in memory."""
         self._watch.hold(size)
         self._held += size
         self.size += size
@@ -239,7 +241,7 @@ class Request:
                 raise Disconnected
             part: bytes = message.get("body", b"")
             if not counted:
-                self._hold(len(part))
+                self.hold(len(part))
             size += len(part)
             if size > MAX_BODY:
                 raise TooLarge(f"the body is larger than {MAX_BODY} bytes")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Sized
+from collections.abc import Callable, Sized
 from typing import Any
 
 from mainspring.core.errors import MainspringError, Throttled, Unavailable
@@ -39,6 +39,8 @@ class Predictor:
         self._recorder = recorder
         self.tasks: Sized | None = None
         """The requests that are under way, where the server tells."""
+        self.is_alone: Callable[[], bool] = lambda: False
+        """Whether there is one connection only, so that nobody else can join a batch."""
         self._leading: set[asyncio.Task[None]] = set()
 
     async def infer(
@@ -51,13 +53,7 @@ class Predictor:
         """
         line = served.line
         member = Member(call, encode, began, time.perf_counter())
-        if call.is_late():
-            raise DeadlineExceeded("the deadline passed before the request was read")
-        if line.waiting >= served.limits.queue:
-            raise QueueFull(
-                f"{line.waiting} requests wait for {served.source.name!r}, as many as may",
-                fix="ask again after a while, or serve it by more workers",
-            )
+        self._check_room(line, served, call)
         if call.rows > SMALL_BATCH and served.is_parallel:
             return await self._queued(line.large, served, Batch(member), member)
         batch = line.filling
@@ -74,6 +70,66 @@ class Predictor:
             return await self._queued(line.engine, served, batch, member)
         line.filling = None
         return self._at_once_here(served, batch)
+
+    def submit(
+        self,
+        served: ServedModel,
+        call: InferRequest,
+        encode: Encode,
+        began: float,
+        tell: Callable[[Any], None],
+    ) -> None:
+        """As `infer`, for a caller who is told: the answer, or the error instead of it."""
+        line = served.line
+        member = Member(call, encode, began, time.perf_counter(), tell=tell)
+        self._check_room(line, served, call)
+        if call.rows > SMALL_BATCH and served.is_parallel:
+            line.waiting += 1
+            self._start(line.large, served, Batch(member))
+            return
+        batch = line.filling
+        if batch is not None and batch.takes(call):
+            batch.add(member)
+            line.waiting += 1
+            if batch.is_led or call.deadline is not None:
+                member.give_up_at_deadline(served.limits.predict_seconds)
+            return
+        batch = Batch(member)
+        line.waiting += 1
+        if not served.model.batching or self.is_alone():
+            self._flush(served, batch)
+            return
+        line.filling = batch
+        asyncio.get_running_loop().call_soon(self._flush, served, batch)
+
+    def _flush(self, served: ServedModel, batch: Batch) -> None:
+        """Run a batch of those who are told; those that were read in the same turn are in it."""
+        line = served.line
+        if line.engine.locked() or not _quick(served, batch):
+            self._start(line.engine, served, batch)
+            return
+        if line.filling is batch:
+            line.filling = None
+        line.waiting -= len(batch.members)
+        batch.drop_late()
+        if not batch.members:
+            return
+        try:
+            outcomes = self._done(served, batch, "turn", self._answers(served, batch))
+        except Exception as error:  # noqa: BLE001  told to those who asked
+            batch.fail(error)
+        else:
+            batch.tell(outcomes)
+
+    @staticmethod
+    def _check_room(line: Line, served: ServedModel, call: InferRequest) -> None:
+        if call.is_late():
+            raise DeadlineExceeded("the deadline passed before the request was read")
+        if line.waiting >= served.limits.queue:
+            raise QueueFull(
+                f"{line.waiting} requests wait for {served.source.name!r}, as many as may",
+                fix="ask again after a while, or serve it by more workers",
+            )
 
     @staticmethod
     async def _join(line: Line, served: ServedModel, batch: Batch, member: Member) -> Any:

@@ -6,8 +6,10 @@ import asyncio
 import hmac
 import logging
 import os
+import re
 import time
 from collections.abc import Awaitable, Callable
+from typing import Any
 from urllib.parse import urlsplit
 
 from mainspring import __version__
@@ -44,6 +46,8 @@ GUARDED = (MODELS, REPOSITORY, PREDICT, INVOCATIONS_PATH)
 DIALECTS = {"infer": OPEN_INFERENCE, "predict": ROWS, "invocations": INVOCATIONS}
 FAILED = "the model or the server failed on this request"
 KNOWN_PATHS = 256
+PLAIN_PATH = re.compile(r"[A-Za-z0-9/._~-]+")
+"""Nothing in it is sent in another form than it has."""
 SMALL_BODY = 64 * 1024
 
 View = Callable[[Request], Awaitable[Reply]]
@@ -57,6 +61,10 @@ class DataPlane:
         self._access_log = access_log
         self._metrics = plane.metrics
         self.watch = BodyWatch(plane.fleet.snapshot.limits)
+        self.express: set[Request] = set()
+        """The requests under way that have no task of their own."""
+        self.known_paths: dict[bytes, str] = {}
+        """The targets of predictions that were asked for before, as they are sent."""
         self._paths: dict[str, tuple[str, str | None, str]] = {}
         """What paths mean that were asked for before."""
         self._routes: dict[str, tuple[str, View]] = {
@@ -97,6 +105,53 @@ class DataPlane:
             self._access_log.add(_entry(scope, request, reply, kind))
         await reply.send(send)
 
+    def predict(self, request: Request, body: bytes, send: Callable[[Reply], None]) -> None:
+        """Answer a prediction that came on the express way."""
+        self.express.add(request)
+
+        def tell(outcome: Any) -> None:
+            self._finish(request, outcome, send)
+
+        try:
+            self._submit(request, body, tell)
+        except Exception as error:  # noqa: BLE001  told to the caller
+            tell(error)
+
+    def _submit(self, request: Request, body: bytes, tell: Callable[[Any], None]) -> None:
+        if len(self._plane.tasks) > self.watch.limits.requests:
+            raise Overloaded("as many requests are under way as this process takes")
+        request.hold(len(body))
+        fleet = self._plane.fleet
+        self._admit(fleet, request)
+        name, version, request.verb = self._paths[request.path]
+        served = fleet.find(name, version) if name else fleet.first()
+        request.served, request.model = served, served.source.name
+        about = About(now_us=time.time_ns() // 1000, timeout_us=request.timeout_us())
+        dialect = DIALECTS[request.verb]
+        call = request.call = dialect.decode(served, request, body, about)
+        self._plane.predictor.submit(served, call, dialect.encode, request.began, tell)
+
+    def _finish(self, request: Request, outcome: Any, send: Callable[[Reply], None]) -> None:
+        """Count, and send what came of a request on the express way."""
+        self.express.discard(request)
+        request.release()
+        kind = ""
+        if isinstance(outcome, Reply):
+            reply = outcome
+        elif isinstance(outcome, MainspringError):
+            reply, kind = refusal(outcome), outcome.name
+        else:
+            log.error("POST %s failed", request.path, exc_info=outcome)
+            reply, kind = answer({"error": FAILED}, 500), "model_failed"
+        served = request.served
+        if served is not None:
+            spent = time.perf_counter() - request.began
+            (served.metrics.failed if kind else served.metrics.answered)(spent)
+        self._metrics.replied(request.model, reply.status, kind)
+        if self._access_log is not None:
+            self._access_log.add(_entry(request.scope, request, reply, kind))
+        send(reply)
+
     async def _dispatch(self, request: Request) -> Reply:
         known = self._routes.get(request.path)
         if len(self._plane.tasks) > self.watch.limits.requests:
@@ -133,6 +188,8 @@ class DataPlane:
         found = _model_path(path)
         if len(self._paths) < KNOWN_PATHS:
             self._paths[path] = found
+            if found[2] in DIALECTS and path.isascii() and PLAIN_PATH.fullmatch(path):
+                self.known_paths[path.encode()] = path
         return found
 
     def _admit(self, fleet: Fleet, request: Request) -> None:

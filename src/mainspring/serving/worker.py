@@ -20,7 +20,8 @@ import uvloop
 from mainspring.core.errors import Invalid, MainspringError
 from mainspring.core.extras import require
 from mainspring.serving.access_log import AccessLog
-from mainspring.serving.connection import Connection, look_at
+from mainspring.serving.connection import look_at
+from mainspring.serving.express import ExpressConnection
 from mainspring.serving.fleet import load_fleet
 from mainspring.serving.heartbeat import READY, STUCK, Heartbeats
 from mainspring.serving.http import said
@@ -113,7 +114,8 @@ class Worker:
         app = DataPlane(self._plane, self._access_log)
         config = uvicorn.Config(
             app,
-            http=Connection,
+            http=ExpressConnection,
+            proxy_headers=False,
             ws="none",
             lifespan="off",
             log_config=None,
@@ -124,11 +126,13 @@ class Worker:
         await self._plane.listen()
         server = Server(config, lambda: self._beats.beat(self._slot, READY), self._stop)
         if self._grpc_class is None:
-            self._plane.watch(server.server_state.tasks)
+            self._plane.watch(server.server_state.tasks, app.express)
         else:
             self._grpc = self._grpc_class(self._plane, app.watch, self._access_log)
-            self._plane.watch(server.server_state.tasks, self._grpc.under_way)
+            self._plane.watch(server.server_state.tasks, app.express, self._grpc.under_way)
             await self._grpc.start(listener.getsockname()[0], self._snapshot.grpc_port)
+        connections = server.server_state.connections
+        self._plane.predictor.is_alone = lambda: len(connections) == 1
         ticking = asyncio.create_task(self._tick(app, server))
         await server.serve(sockets=[listener])
         ticking.cancel()
