@@ -95,5 +95,5 @@ def test_where_nothing_is_counted_there_are_no_statistics(
     with Plane(tmp_path, [served(first_model)], metrics=False) as plane:
         answer = plane.client.get("/v2/models/tumour/stats")
 
-    assert answer.status_code == 404
-    assert "nothing is counted here" in answer.json()["error"]
+    assert answer.status_code == 409
+    assert "keeps no metrics" in answer.json()["error"]

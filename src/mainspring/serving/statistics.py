@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from mainspring.core.errors import NotFound
-from mainspring.serving.fleet import Fleet
+from mainspring.core.errors import Conflict
+from mainspring.serving.fleet import Fleet, ServedModel
 from mainspring.serving.metrics import Counts, ModelCounts
 
 
@@ -14,23 +14,32 @@ def statistics(
 ) -> dict[str, object]:
     """The counts of one version, of all versions of a model, or of all that are served.
 
-    Errors: `NotFound` where nothing is counted.
+    Errors: `Conflict` where nothing is counted.
     """
+    chosen = [
+        served
+        for served in fleet.every()
+        if name in (None, served.source.name) and version in (None, served.source.version)
+    ]
+    nothing = _duration(0, 0.0)
+    found = counted(fleet, counts, chosen)
+    for one in found:
+        one["inference_stats"] |= {"cache_hit": nothing, "cache_miss": nothing}
+        one["batch_stats"] = []
+    return {"model_stats": found}
+
+
+def counted(fleet: Fleet, counts: Counts, chosen: list[ServedModel]) -> list[dict[str, Any]]:
+    """What each of the versions has done, as far as both protocols can say it."""
     if not fleet.snapshot.metrics:
-        raise NotFound("nothing is counted here", fix="serve without --no-metrics")
-    found = {(model, number): one for model, number, one in counts.models}
-    return {
-        "model_stats": [
-            _of(served.source.name, served.source.version, found)
-            for served in fleet.every()
-            if name in (None, served.source.name) and version in (None, served.source.version)
-        ]
-    }
+        raise Conflict("this data plane keeps no metrics", fix="serve it with metrics")
+    found = {(model, version): one for model, version, one in counts.models}
+    keys = [(served.source.name, served.source.version) for served in chosen]
+    return [_of(*key, found.get(key, ModelCounts())) for key in keys]
 
 
-def _of(name: str, version: str, found: dict[tuple[str, str], ModelCounts]) -> dict[str, Any]:
+def _of(name: str, version: str, counts: ModelCounts) -> dict[str, Any]:
     """Durations are summed over requests, in nanoseconds; reading and writing are not timed apart."""
-    counts = found.get((name, version), ModelCounts())
     nothing = _duration(0, 0.0)
     return {
         "name": name,
@@ -45,10 +54,7 @@ def _of(name: str, version: str, found: dict[tuple[str, str], ModelCounts]) -> d
             "compute_input": nothing,
             "compute_infer": _duration(counts.batched, counts.computed_seconds),
             "compute_output": nothing,
-            "cache_hit": nothing,
-            "cache_miss": nothing,
         },
-        "batch_stats": [],
     }
 
 

@@ -12,7 +12,7 @@ import grpc
 import msgspec
 
 from mainspring import __version__
-from mainspring.core.errors import Conflict, Invalid, Unavailable
+from mainspring.core.errors import Invalid, Unavailable
 from mainspring.serving import repository
 from mainspring.serving.compression import accepted
 from mainspring.serving.fleet import Fleet, ServedModel
@@ -22,9 +22,8 @@ from mainspring.serving.grpc.messages import ModelInferRequest, ends, parsed
 from mainspring.serving.grpc.schema import INFERENCE
 from mainspring.serving.http import WORTH_DEFLATING
 from mainspring.serving.inference import About, InferRequest
-from mainspring.serving.metrics import ModelCounts
 from mainspring.serving.server import EXTENSIONS, SMALL_BODY, metadata
-from mainspring.serving.snapshot import Source
+from mainspring.serving.statistics import counted
 
 CODINGS = {"gzip": grpc.Compression.Gzip, "deflate": grpc.Compression.Deflate}
 Fields = dict[str, Any]
@@ -77,17 +76,20 @@ class Methods:
         else:
             served, request = await asyncio.to_thread(_read, fleet, call, body, about)
         call.request = request
-        answer: bytes = await self._plane.predictor.infer(
-            served, request, tensors.encode, call.began
-        )
+        try:
+            answer: bytes = await self._plane.predictor.infer(
+                served, request, tensors.encode, call.began
+            )
+        except Exception:
+            served.metrics.failed(time.perf_counter() - call.began)
+            raise
         served.metrics.answered(time.perf_counter() - call.began)
         if len(answer) >= WORTH_DEFLATING:
             await _compress(call)
         return answer
 
     def _server_metadata(self, _call: Call, _message: Any) -> Fields:
-        extensions = [*EXTENSIONS, "statistics"]
-        return {"name": "mainspring", "version": __version__, "extensions": extensions}
+        return {"name": "mainspring", "version": __version__, "extensions": EXTENSIONS}
 
     def _model_ready(self, call: Call, message: Any) -> Fields:
         try:
@@ -104,22 +106,15 @@ class Methods:
         """What all processes of the group have counted; without a name of every model."""
         asked, told = ends(INFERENCE, "ModelStatistics")
         message = parsed(asked, body)
+        fleet = self._calls.admitted(call)
         if message.name:
             served, fleet = self._found(call, message)
             versions = fleet.models[served.source.name]
             chosen = [served] if message.version else list(versions.values())
         else:
-            chosen = self._calls.admitted(call).every()
-        if not self._plane.metrics.is_on:
-            raise Conflict("this data plane keeps no metrics", fix="serve it with metrics")
-        counts = await self._plane.group_counts()
-        found = {(model, version): each for model, version, each in counts.models}
-        answer: bytes = told(
-            model_stats=[
-                _statistics(each.source, found[each.source.name, each.source.version])
-                for each in chosen
-            ]
-        ).SerializeToString()
+            chosen = fleet.every()
+        found = counted(fleet, await self._plane.group_counts(), chosen)
+        answer: bytes = told(model_stats=found).SerializeToString()
         return answer
 
     def _index(self, call: Call, message: Any) -> Fields:
@@ -169,21 +164,3 @@ async def _compress(call: Call) -> None:
         call.context.set_compression(CODINGS[coding])
         # grpc.aio applies it to what is sent after the head, and only if that was sent by itself.
         await call.context.send_initial_metadata(())
-
-
-def _statistics(source: Source, counts: ModelCounts) -> Fields:
-    return {
-        "name": source.name,
-        "version": source.version,
-        "inference_count": counts.rows,
-        "execution_count": counts.calls,
-        "inference_stats": {
-            "success": _duration(sum(counts.latencies), counts.latency_seconds),
-            "queue": _duration(counts.batched, counts.wait_seconds),
-            "compute_infer": _duration(counts.calls, counts.call_seconds),
-        },
-    }
-
-
-def _duration(count: int, seconds: float) -> Fields:
-    return {"count": count, "ns": int(seconds * 1e9)}
