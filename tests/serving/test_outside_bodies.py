@@ -149,6 +149,13 @@ def test_nan_in_a_long_answer_is_null(wide: Plane) -> None:
     assert answer.json()["outputs"][0]["data"] == [1.5] + [None] * 139_999
 
 
+def test_names_of_the_platform_are_no_models_inputs(wide: Plane) -> None:
+    answer = _open(wide, _tensor([1], [1]), _tensor([1], [1], name="mainspring.other"))
+
+    assert answer.status_code == 400
+    assert "a name of the platform's" in answer.json()["error"]
+
+
 def test_more_tensors_than_any_model_has_are_refused(wide: Plane) -> None:
     answer = _open(wide, *[_tensor([1], [1], name=f"x{n}") for n in range(20_000)])
 

@@ -10,6 +10,7 @@ import numpy as np
 from mainspring.core.errors import Invalid, TooLarge
 from mainspring.core.signature import Column, Signature
 from mainspring.engines.tensor import DTYPES, Array, Tensors, datatype_of
+from mainspring.engines.tensor import RESERVED as PLATFORM
 from mainspring.serving.columns import LENGTH, ColumnReader, to_bytes
 from mainspring.serving.inference import RESERVED, About, InferRequest, Kind, assembled
 from mainspring.serving.numbers import PIECE, PIECE_VALUES, encoded
@@ -171,6 +172,12 @@ class Codec:
             raise Invalid(f"the model has no input {name!r}", field=name)
         reader = self._open_readers.get((name, datatype))
         if reader is None:
+            if name.startswith(PLATFORM):
+                raise Invalid(
+                    f"the input {name!r} has a name of the platform's; known are "
+                    f"{', '.join(RESERVED)}",
+                    field=name,
+                )
             if not name or datatype not in DTYPES:
                 raise Invalid(
                     f"input {name!r} has the datatype {datatype!r}; known are {', '.join(DTYPES)}",
