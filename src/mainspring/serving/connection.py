@@ -24,7 +24,7 @@ SPARE_FILES = 256
 LEAVE_SECONDS = 0.3
 """A caller who has just sent the next request would take it for lost if we hung up at once."""
 PEEKED = 4096
-UPGRADES = re.compile(rb"[Uu](?:pgrade|PGRADE):")
+OFFER, LOUD = b"pgrade:", b"PGRADE:"
 UPGRADE = re.compile(rb"\r\nupgrade:[^\r\n]*", re.IGNORECASE)
 PHRASES = {
     400: b"Bad Request",
@@ -71,10 +71,8 @@ class Connection(HttpToolsProtocol):
             return
         self._unset_keepalive_if_required()
         if (
-            (b"pgrade:" in data or b"PGRADE:" in data)
-            and self._is_idle()
-            and UPGRADES.search(data, 0, PEEKED) is not None
-        ):
+            data.find(OFFER, 0, PEEKED) >= 0 or data.find(LOUD, 0, PEEKED) >= 0
+        ) and self._is_idle():
             data = _without_upgrade(data)
         self._beside += len(data)
         self._read = len(data)
