@@ -19,8 +19,10 @@ from tests.engines import forests
 from tests.engines.forests import Kind
 from tests.house import wait_until
 from tests.interfaces import test_cli_startup as cli
+from tests.interfaces.test_cli_serve import refused, served
 from tests.journeys.conftest import Server
 from tests.journeys.test_engines import client, in_production, server
+from tests.serving.data_plane import free_port
 from tests.story import MODEL
 
 __all__ = ["client", "server"]
@@ -62,6 +64,31 @@ def test_what_its_leader_replaces_is_told_and_the_port_stays(
         client.call(deployment.start, StartDeployment(model=MODEL, serving=Serving(workers=3)))
     shown = cli.run("deploy", "show", MODEL, "--home", str(server.home)).stdout
     assert "workers: 2" in shown
+
+
+def test_a_version_of_the_registry_is_served_by_itself(
+    server: Server,
+    client: RemoteClient,
+    tmp_path: Path,
+) -> None:
+    forests.saved(Kind("binary"), tmp_path / "model")
+    in_production(server, client, tmp_path / "model")
+    arguments = [f"forest={MODEL}@production", f"number={MODEL}@1", "--port", str(free_port())]
+
+    with served(server.home, *arguments) as caller:
+        described = caller.get("/v2/models/forest").json()
+        assert described["versions"] == ["1"]
+        # With ONNX beside it, if that was timed already and is quicker.
+        assert described["platform"].startswith("mainspring_lightgbm")
+        rows = [{"texture": 1.0, "area": 500.0}]
+        answers = [
+            caller.post(f"/predict/{name}", json=rows).json()["rows"][0]["score0"]
+            for name in ("forest", "number")
+        ]
+        assert answers[0] == answers[1]
+
+    code, text = refused(server.home, f"none={MODEL}@staging", "--port", str(free_port()))
+    assert (code, "staging" in text) == (4, True)
 
 
 def _ready(client: RemoteClient) -> Deployment:
