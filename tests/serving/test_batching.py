@@ -191,8 +191,8 @@ def test_a_batch_has_an_end(house: House) -> None:
 
 
 def test_a_slow_engine_is_called_in_a_thread(house: House) -> None:
-    house.slow.line.learn(1.0)
-    house.slow.line.learn(1.0)
+    house.slow.line.learn(1.0, 1)
+    house.slow.line.learn(1.0, 1)
     house.engine.go.clear()
 
     async def go() -> tuple[int, Any]:
@@ -205,11 +205,11 @@ def test_a_slow_engine_is_called_in_a_thread(house: House) -> None:
 
 
 def test_one_call_that_took_long_says_nothing_yet(house: House) -> None:
-    house.slow.line.learn(0.001)
-    house.slow.line.learn(5.0)
+    house.slow.line.learn(0.001, 1)
+    house.slow.line.learn(5.0, 1)
     assert house.slow.line.seconds == 0.001
 
-    house.slow.line.learn(4.0)
+    house.slow.line.learn(4.0, 1)
     assert house.slow.line.seconds == 4.0
 
 
@@ -246,8 +246,8 @@ def test_a_log_that_refuses_refuses_every_member(house: House) -> None:
 def test_whoever_leads_may_be_cancelled(house: House) -> None:
     async def go() -> tuple[Any, ...]:
         house.engine.go.clear()
-        house.slow.line.learn(1.0)
-        house.slow.line.learn(1.0)
+        house.slow.line.learn(1.0, 1)
+        house.slow.line.learn(1.0, 1)
         tasks = [asyncio.create_task(house.post(SLOW, _xs(float(n)))) for n in range(2)]
         await asyncio.to_thread(house.engine.began.wait, 20)
         tasks[0].cancel()

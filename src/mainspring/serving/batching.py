@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 MOST_ROWS = 1024
 """A batch that has so many rows takes no more; the next one is begun."""
+SMALL_BATCH = 64
+"""Up to here the number of rows hardly changes what a call costs."""
 LARGE_CALLS = 2
 
 Encode = Callable[["ServedModel", InferRequest, Tensors], Any]
@@ -166,6 +168,8 @@ class Line:
         One alone may have been long only because another process had the processor.
         """
         self._last = 0.0
+        self.row_seconds = self._last_row = float("inf")
+        """The same for each row of a large call; unknown until there was one."""
         self.called_at: dict[Batch, float] = {}
         """The calls under way in threads, by when they began (`time.monotonic`)."""
         self._threads: ThreadPoolExecutor | None = None
@@ -177,9 +181,17 @@ class Line:
             self._threads = ThreadPoolExecutor(1 + LARGE_CALLS, thread_name_prefix="engine")
         return self._threads
 
-    def learn(self, seconds: float) -> None:
+    def learn(self, seconds: float, rows: int) -> None:
         """Take the newest call into account."""
-        self.seconds, self._last = min(seconds, self._last), seconds
+        if rows <= SMALL_BATCH:
+            self.seconds, self._last = min(seconds, self._last), seconds
+        else:
+            each = seconds / rows
+            self.row_seconds, self._last_row = min(each, self._last_row), each
+
+    def expected(self, rows: int) -> float:
+        """How many seconds a call with so many rows is likely to take."""
+        return self.seconds if rows <= SMALL_BATCH else rows * self.row_seconds
 
     def longest_call(self) -> float:
         """For how many seconds the oldest call has been under way."""

@@ -10,13 +10,11 @@ from typing import Any
 
 from mainspring.core.errors import MainspringError, Throttled, Unavailable
 from mainspring.engines.tensor import Tensors
-from mainspring.serving.batching import Batch, Encode, Line, Member
+from mainspring.serving.batching import SMALL_BATCH, Batch, Encode, Line, Member
 from mainspring.serving.fleet import ServedModel
 from mainspring.serving.inference import DeadlineExceeded, InferRequest
 from mainspring.serving.recorder import Recorder
 
-SMALL_BATCH = 64
-"""Up to here a prediction costs less than handing it to a thread."""
 INLINE_SECONDS = 0.002
 """An engine that takes longer is called in a thread, so that others are heard meanwhile."""
 
@@ -223,8 +221,7 @@ class Predictor:
         self, served: ServedModel, batch: Batch, reason: str, answers: tuple[list[Any], float]
     ) -> list[Any]:
         outcomes, seconds = answers
-        if batch.rows <= SMALL_BATCH:
-            served.line.learn(seconds)
+        served.line.learn(seconds, batch.rows)
         served.metrics.batched(batch, seconds, reason)
         return outcomes
 
@@ -276,7 +273,7 @@ class Predictor:
 
 def _quick(served: ServedModel, batch: Batch) -> bool:
     """Whether calling the engine costs less than handing the batch to a thread."""
-    return batch.rows <= SMALL_BATCH and served.may_inline and served.line.seconds < INLINE_SECONDS
+    return served.may_inline and served.line.expected(batch.rows) < INLINE_SECONDS
 
 
 def compute(served: ServedModel, inputs: Tensors, rows: int) -> Tensors:
