@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from mainspring.serving.log_files import Part, log_files
-from mainspring.serving.replacing import DAMAGED, GROUP_ROWS, Drafts
+from mainspring.serving.replacing import DAMAGED, GROUP_ROWS, SMALL, Drafts
 
 MERGE_BYTES = 128 * 2**20
 ALIKE = 8
@@ -103,7 +103,7 @@ def _merged(folder: Path, parts: list[Part]) -> list[Path]:
     schema = pq.read_schema(parts[0].path)
     drafts = Drafts(folder)
     try:
-        drafts.write(_groups([part.path for part in parts], schema), schema)
+        drafts.write(_groups([part.path for part in parts], schema), schema, SMALL)
         return drafts.replace([part.path for part in parts])
     finally:
         drafts.remove()

@@ -28,6 +28,8 @@ from mainspring.serving.log_files import (
 TEMPORARY, DAMAGED = ".tmp", ".damaged"
 GROUP_ROWS = 128 * 1024
 """Rows of a group, which has its own first and last time: a window reads only those it needs."""
+QUICK, SMALL = "lz4", "zstd"
+"""How files are compressed: what was just sealed, in two thirds of the time; what is merged, to keep."""
 WORDS = ("model", "version", "entity_key")
 
 
@@ -47,7 +49,7 @@ class Drafts:
     folder: Path
     drafts: list[Draft] = field(default_factory=list)
 
-    def write(self, tables: Iterable[pa.Table], schema: pa.Schema) -> None:
+    def write(self, tables: Iterable[pa.Table], schema: pa.Schema, codec: str = QUICK) -> None:
         """Write one file of tables with that schema, synced to the disk.
 
         Its time of change is when its newest row was recorded: retention goes by that.
@@ -56,7 +58,7 @@ class Drafts:
         first, last, recorded = [], [], []
         try:
             with _created(path) as file:
-                with pq.ParquetWriter(file, schema, **_encoding(schema)) as writer:
+                with pq.ParquetWriter(file, schema, **_encoding(schema, codec)) as writer:
                     for table in tables:
                         writer.write_table(table, row_group_size=GROUP_ROWS)
                         times = pc.min_max(table["event_time"].cast(pa.int64())).as_py()
@@ -163,7 +165,7 @@ def _remove(paths: Iterable[Path], damaged: Collection[Path]) -> None:
             path.unlink(missing_ok=True)
 
 
-def _encoding(schema: pa.Schema) -> dict[str, object]:
+def _encoding(schema: pa.Schema, codec: str) -> dict[str, object]:
     """Dictionaries for texts only: of numbers and ids they cost more than all the rest."""
     texts = [f.name for f in schema if f.type == pa.string() and f.name != "request_id"]
-    return {"compression": "zstd", "use_dictionary": [*dict.fromkeys([*WORDS, *texts])]}
+    return {"compression": codec, "use_dictionary": [*dict.fromkeys([*WORDS, *texts])]}
