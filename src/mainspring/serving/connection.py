@@ -91,6 +91,9 @@ class Connection(HttpToolsProtocol):
     def on_message_begin(self) -> None:
         """A request begins."""
         super().on_message_begin()
+        self._begin_counting()
+
+    def _begin_counting(self) -> None:
         self._beside, self._read, self._body = self._read, 0, 0
 
     def on_headers_complete(self) -> None:

@@ -33,7 +33,26 @@ class _Nobody:
         """Wake nobody."""
 
 
-NOBODY = _Nobody()
+class _Heads:
+    """The beginnings of plain answers, which change with the date."""
+
+    def __init__(self) -> None:
+        self._headers: list[tuple[bytes, bytes]] = []
+        self._made: dict[bytes, bytes] = {}
+
+    def of(self, headers: list[tuple[bytes, bytes]], content_type: bytes) -> bytes:
+        """All up to the length; uvicorn makes another list of headers for each second."""
+        if headers is not self._headers:
+            self._headers, self._made = headers, {}
+        head = self._made.get(content_type)
+        if head is None:
+            lines = [b"%b: %b\r\n" % pair for pair in (*headers, (b"content-type", content_type))]
+            head = b"".join([STATUS_LINE[200], *lines, b"content-length: "])
+            self._made[content_type] = head
+        return head
+
+
+NOBODY, HEADS = _Nobody(), _Heads()
 
 
 class Parcel:
@@ -67,11 +86,20 @@ class ExpressConnection(Connection):
         self._rests = False
         super().data_received(data)
 
+    def on_message_begin(self) -> None:
+        """A request begins; what only the ordinary way needs of it is made there."""
+        self.url, self.headers = b"", []
+        self._begin_counting()
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """One header."""
+        self.headers.append((name.lower(), value))
+
     def on_headers_complete(self) -> None:
         """Take the express way if the request may."""
         path = self._path()
         if path is None:
-            super().on_headers_complete()
+            self._go_ordinary()
             return
         scope = {
             "method": "POST",
@@ -111,6 +139,16 @@ class ExpressConnection(Connection):
         super().connection_lost(exc)
         self._parcel = None
 
+    def _go_ordinary(self) -> None:
+        url, headers = self.url, self.headers
+        HttpToolsProtocol.on_message_begin(self)
+        self.url = url
+        self.headers[:] = headers
+        self.expect_100_continue = any(
+            name == b"expect" and value.lower() == b"100-continue" for name, value in headers
+        )
+        super().on_headers_complete()
+
     def _path(self) -> str | None:
         """The path of a request that may go this way."""
         path = self._app.known_paths.get(self.url)
@@ -146,21 +184,20 @@ class ExpressConnection(Connection):
         parcel.response_started = parcel.response_complete = True
         if parcel.disconnected or self.transport.is_closing():
             return
-        lines = [STATUS_LINE[reply.status]]
         stays = parcel.keep_alive
-        for name, value in (*self.server_state.default_headers, *reply.headers):
-            lines += (name, b": ", value, b"\r\n")
-            if name == b"connection":
-                stays = stays and value != b"close"
-        if not parcel.keep_alive:
-            lines.append(b"connection: close\r\n")
-        lines += (
-            b"content-type: ",
-            reply.content_type,
-            b"\r\ncontent-length: %d\r\n\r\n" % len(reply.body),
-            reply.body,
-        )
-        self.transport.write(b"".join(lines))
+        if reply.status == 200 and stays and not reply.headers:
+            head = HEADS.of(self.server_state.default_headers, reply.content_type)
+        else:
+            lines = [STATUS_LINE[reply.status]]
+            for name, value in (*self.server_state.default_headers, *reply.headers):
+                lines += (name, b": ", value, b"\r\n")
+                if name == b"connection":
+                    stays = stays and value != b"close"
+            if not parcel.keep_alive:
+                lines.append(b"connection: close\r\n")
+            lines += (b"content-type: ", reply.content_type, b"\r\ncontent-length: ")
+            head = b"".join(lines)
+        self.transport.write(b"%b%d\r\n\r\n%b" % (head, len(reply.body), reply.body))
         self.server_state.total_requests += 1
         self._quiet_since = time.monotonic()
         if not stays:
