@@ -14,7 +14,7 @@ import pytest
 
 from mainspring.monitoring.prediction_log import read_predictions
 from mainspring.serving.compaction import seal_journals
-from mainspring.serving.inference import ids_of_rows
+from mainspring.serving.reserved import ids_of_rows
 
 from .data_plane import PATIENCE, PREDICT, STEER, Plane, row, served, until
 

@@ -15,8 +15,8 @@ import httpx2
 import pytest
 
 from mainspring.serving.compaction import CompactionLimits, compact
-from mainspring.serving.inference import ids_of_rows
 from mainspring.serving.log_files import log_files
+from mainspring.serving.reserved import ids_of_rows
 
 from .data_plane import INFER, Plane, row, served, until
 from .logged import found, rows

@@ -10,7 +10,7 @@ from os import urandom
 from mainspring.core.errors import Invalid
 from mainspring.core.signature import Column
 from mainspring.engines.tensor import Array, Tensors
-from mainspring.serving.reserved import ENTITY_KEY, EVENT_TIME, REQUEST_ID
+from mainspring.serving.reserved import ENTITY_KEY, EVENT_TIME, REQUEST_ID, ids_of_rows
 
 RESERVED = {
     REQUEST_ID: Column(name=REQUEST_ID, datatype="BYTES"),
@@ -71,11 +71,6 @@ class InferRequest:
     def is_late(self) -> bool:
         """Whether nobody waits for the answer any more."""
         return self.deadline is not None and time.monotonic() > self.deadline
-
-
-def ids_of_rows(id_: str, rows: int) -> list[str]:
-    """The ids of the rows of a request that does not name them."""
-    return [id_] if rows == 1 else [f"{id_}/{row}" for row in range(rows)]
 
 
 def assembled(

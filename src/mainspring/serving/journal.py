@@ -25,8 +25,8 @@ import msgspec
 
 from mainspring.core.signature import Datatype
 from mainspring.engines.tensor import DATATYPES, Array, datatype_of
-from mainspring.serving.inference import ids_of_rows
 from mainspring.serving.log_files import OPEN, SEALED
+from mainspring.serving.reserved import ids_of_rows
 
 MAGIC, FIRST_MAGIC = b"MSJ2", b"MSJ1"
 HEADER, FIRST_HEADER = struct.Struct("<4sII8s"), struct.Struct("<4sII")

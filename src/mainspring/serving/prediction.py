@@ -87,10 +87,7 @@ class Predictor:
             return
         batch = line.filling
         if batch is not None and batch.takes(call):
-            batch.add(member)
-            line.waiting += 1
-            if batch.is_led or call.deadline is not None:
-                member.give_up_at_deadline(served.limits.predict_seconds)
+            self._add(line, served, batch, member)
             return
         batch = Batch(member)
         line.waiting += 1
@@ -130,12 +127,15 @@ class Predictor:
             )
 
     @staticmethod
-    async def _join(line: Line, served: ServedModel, batch: Batch, member: Member) -> Any:
-        member.answered = asyncio.get_running_loop().create_future()
+    def _add(line: Line, served: ServedModel, batch: Batch, member: Member) -> None:
         batch.add(member)
         line.waiting += 1
         if batch.is_led or member.call.deadline is not None:
             member.give_up_at_deadline(served.limits.predict_seconds)
+
+    async def _join(self, line: Line, served: ServedModel, batch: Batch, member: Member) -> Any:
+        member.answered = asyncio.get_running_loop().create_future()
+        self._add(line, served, batch, member)
         return await member.answered
 
     def _at_once_here(self, served: ServedModel, batch: Batch) -> Any:

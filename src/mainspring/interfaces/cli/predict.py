@@ -26,7 +26,7 @@ from mainspring.interfaces.cli.connection import connected
 from mainspring.interfaces.cli.frame import Command, chosen
 from mainspring.interfaces.cli.output import show_cells
 from mainspring.interfaces.cli.requests import build
-from mainspring.interfaces.sdk.endpoint import ids_of_rows
+from mainspring.serving.reserved import REQUEST_ID, ids_of_rows
 
 KINDS = {one.status: one for one in (Invalid, Unauthenticated, NotFound, TooLarge)}
 TIMEOUT_S = 60.0
@@ -68,7 +68,7 @@ def predict(deployment: str, source: Path) -> None:
         columns = [_by_row(output) for output in outputs]
         names = [output["name"] for output in outputs]
         if names and (rows := len(columns[0])):
-            names.append("mainspring.request_id")
+            names.append(REQUEST_ID)
             columns.append(_ids(document, answer["id"], rows))
         show_cells(names, list(zip(*columns, strict=True)))
 
@@ -76,7 +76,7 @@ def predict(deployment: str, source: Path) -> None:
 def _ids(asked: dict[str, Any], request: str, rows: int) -> list[Any]:
     """The ids by which the truth about each row can be told."""
     for tensor in asked["inputs"]:
-        if tensor.get("name") == "mainspring.request_id":
+        if tensor.get("name") == REQUEST_ID:
             ids: list[Any] = tensor["data"]
             return ids
     return ids_of_rows(request, rows)

@@ -20,9 +20,7 @@ from mainspring.monitoring.label_contract import (
     read_coverage,
 )
 from mainspring.monitoring.label_delivery import record
-
-REQUEST_ID = "mainspring.request_id"
-EVENT_TIME = "mainspring.event_time"
+from mainspring.serving.reserved import EVENT_TIME, REQUEST_ID, ids_of_rows
 
 
 class Endpoint:
@@ -186,11 +184,6 @@ class Endpoint:
         if answer.status_code >= 400:
             raise Invalid(f"deployment {self.name!r} refused: {found.get('error')}")
         return found
-
-
-def ids_of_rows(request: str, rows: int) -> list[str]:
-    """The ids that a data plane records rows under which bring none of their own."""
-    return [request] if rows == 1 else [f"{request}/{row}" for row in range(rows)]
 
 
 def _given(name: str, given: Any, rows: int) -> list[Any]:
