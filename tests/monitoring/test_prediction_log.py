@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -305,3 +306,21 @@ def test_a_day_of_a_year_opens_only_its_own_files(tmp_path: Path) -> None:
             path.write_bytes(b"opening this would fail")
 
     assert _ids(tmp_path, 200 * day, 201 * day) == ["200"]
+
+
+def test_what_is_sealed_while_others_become_parquet_is_kept(tmp_path: Path) -> None:
+    frames = [_frame(f"{number}") for number in range(600)]
+
+    def write() -> None:
+        for number, frame in enumerate(frames):
+            path = _journal(tmp_path, f"w-{number:06}.open", frame)
+            path.rename(path.with_suffix(".journal"))
+
+    with ThreadPoolExecutor(1) as writer:
+        writing = writer.submit(write)
+        while not writing.done():
+            seal_journals(tmp_path)
+        writing.result()
+    seal_journals(tmp_path)
+
+    assert sorted(_ids(tmp_path), key=int) == [str(number) for number in range(600)]

@@ -66,8 +66,10 @@ def seal_journals(folder: Path) -> list[Path]:
     if not folder.is_dir():
         return []
     with only_one(folder):
+        # In this order: what a living process seals between the two is not taken for what is done.
+        there = set(folder.glob(f"*{SEALED}"))
         sealed = log_files(folder).sealed
-        for path in set(folder.glob(f"*{SEALED}")).difference(sealed):
+        for path in there.difference(sealed):
             # Its Parquet file is there: whoever made it died before this.
             _put_away(path)
         made: list[Path] = []
