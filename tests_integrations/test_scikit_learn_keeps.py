@@ -146,7 +146,7 @@ def test_a_model_is_kept_so_that_reading_it_runs_nothing(tmp_path: Path) -> None
 
     [model] = found.run.models
     assert found.printed == ["True True"]
-    assert {file.path for file in model.files} == {"model.skops", "sample.json"}
+    assert {file.path for file in model.files} == {"model.json", "model.skops", "sample.json"}
     assert model.params["format"] == "skops"
     assert model.params["class"] == "sklearn.linear_model._logistic.LogisticRegression"
     assert [column.name for column in model.signature.inputs][:2] == ["mean radius", "mean texture"]
@@ -159,7 +159,7 @@ def test_without_skops_a_model_is_a_pickle_that_says_so(tmp_path: Path) -> None:
     run = record(tmp_path, TUMOURS + "model.fit(X_train, y_train)\n", start=start).run
 
     [model] = run.models
-    assert {file.path for file in model.files} == {"model.joblib", "sample.json"}
+    assert {file.path for file in model.files} == {"model.json", "model.joblib", "sample.json"}
     assert "pickle" in model.params["format"]
 
 
