@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
 from mainspring.serving.connection import Connection
+from mainspring.serving.heads import Head, KnownHeads
 from mainspring.serving.http import WORTH_DEFLATING, Reply, Request
 
 if TYPE_CHECKING:
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 
 LARGEST = 48 * 1024
 """Bytes of a body: beyond them, reading it on the event loop would hold up others."""
-ORDINARY = (b"content-encoding", b"transfer-encoding", b"expect", b"upgrade")
+ORDINARY = {b"content-encoding", b"transfer-encoding", b"expect", b"upgrade"}
 """Headers of requests that go the ordinary way."""
 
 
@@ -33,7 +34,7 @@ class _Nobody:
         """Wake nobody."""
 
 
-class _Heads:
+class _Beginnings:
     """The beginnings of plain answers, which change with the date."""
 
     def __init__(self) -> None:
@@ -52,11 +53,22 @@ class _Heads:
         return head
 
 
-NOBODY, HEADS = _Nobody(), _Heads()
+NOBODY, BEGINNINGS, KNOWN = _Nobody(), _Beginnings(), KnownHeads()
 
 
 class Parcel:
     """A request on this way, as uvicorn's connection sees the one under way."""
+
+    __slots__ = (
+        "body",
+        "disconnected",
+        "keep_alive",
+        "message_event",
+        "more_body",
+        "request",
+        "response_complete",
+        "response_started",
+    )
 
     def __init__(self, request: Request) -> None:
         self.request = request
@@ -78,17 +90,32 @@ class ExpressConnection(Connection):
         super().__init__(*args, **kwargs)
         self._app: DataPlane = self.config.app  # type: ignore[assignment]
         self._parcel: Parcel | None = None
+        self._head: Head | None = None
+        """What the parser found last, if it may go this way."""
+        self._is_open = False
+        """Whether the parser has read the beginning of a request and not its end."""
         self._rests = False
         """Whether the last answer was given on this way, and nothing has come since."""
 
     def data_received(self, data: bytes) -> None:
-        """Read what came."""
+        """Read what came; a whole request whose head is known needs no parser."""
+        is_next = not self._is_open and self._may_take()
+        found = KNOWN.find(data) if is_next else None
         self._rests = False
+        if found is not None:
+            self._unset_keepalive_if_required()
+            head, start = found
+            self._hand_over(self._begin(head), data[start:])
+            return
+        self._head = None
         super().data_received(data)
+        if is_next and self._head is not None and not self._is_open:
+            KNOWN.learn(data, self._head)
 
     def on_message_begin(self) -> None:
         """A request begins; what only the ordinary way needs of it is made there."""
         self.url, self.headers = b"", []
+        self._is_open = True
         self._begin_counting()
 
     def on_header(self, name: bytes, value: bytes) -> None:
@@ -97,28 +124,20 @@ class ExpressConnection(Connection):
 
     def on_headers_complete(self) -> None:
         """Take the express way if the request may."""
-        path = self._path()
-        if path is None:
+        head = self._head = self._plain_head()
+        if head is None:
             self._go_ordinary()
-            return
-        scope = {
-            "method": "POST",
-            "path": path,
-            "headers": self.headers,
-            "client": self.client,
-            "http_version": "1.1",
-        }
-        request = Request(scope, _receive, self._app.watch)
-        self._parcel = self.cycle = Parcel(request)  # type: ignore[assignment]
+        else:
+            self._begin(head)
 
     def on_message_complete(self) -> None:
         """The request is whole."""
+        self._is_open = False
         parcel = self._parcel
         if parcel is None or self.cycle is not parcel:  # type: ignore[comparison-overlap]
             super().on_message_complete()
-            return
-        parcel.more_body = False
-        self._app.predict(parcel.request, bytes(parcel.body), partial(self._told, parcel))
+        else:
+            self._hand_over(parcel, bytes(parcel.body))
 
     def look(self, now: float, seconds: float) -> None:
         """Give it up if it has kept us waiting for too long."""
@@ -149,23 +168,39 @@ class ExpressConnection(Connection):
         )
         super().on_headers_complete()
 
-    def _path(self) -> str | None:
-        """The path of a request that may go this way."""
+    def _may_take(self) -> bool:
+        """Whether a request that comes now is the only one of this connection, and others may follow."""
+        return not (
+            self._is_leaving
+            or self._is_refused
+            or self.pipeline
+            or not self._is_idle()
+            or self.transport.is_closing()
+        )
+
+    def _plain_head(self) -> Head | None:
+        """The head that was just read, if its request may go this way."""
         path = self._app.known_paths.get(self.url)
-        if path is None or self._is_leaving or self.pipeline or not self._is_idle():
-            return None
         parser = self.parser
+        if path is None or not self._may_take():
+            return None
         if parser.get_method() != b"POST" or not parser.should_keep_alive():
             return None
-        length = None
-        for name, value in self.headers:
-            if name == b"content-length":
-                length = value
-            elif name in ORDINARY:
-                return None
-        if length is None or not length.isdigit() or len(length) > 6 or int(length) > LARGEST:
+        headers = dict(self.headers)
+        length = headers.get(b"content-length", b"")
+        if not headers.keys().isdisjoint(ORDINARY) or not length.isdigit() or len(length) > 6:
             return None
-        return path
+        return Head(path, headers, int(length)) if int(length) <= LARGEST else None
+
+    def _begin(self, head: Head) -> Parcel:
+        scope = {"method": "POST", "path": head.path, "client": self.client, "http_version": "1.1"}
+        parcel = Parcel(Request(scope, _receive, self._app.watch, head.headers))
+        self._parcel = self.cycle = parcel  # type: ignore[assignment]
+        return parcel
+
+    def _hand_over(self, parcel: Parcel, body: bytes) -> None:
+        parcel.more_body = False
+        self._app.predict(parcel.request, body, partial(self._told, parcel))
 
     def _told(self, parcel: Parcel, reply: Reply) -> None:
         """Send the answer, in a coding that the caller likes if that is worth it."""
@@ -186,7 +221,7 @@ class ExpressConnection(Connection):
             return
         stays = parcel.keep_alive
         if reply.status == 200 and stays and not reply.headers:
-            head = HEADS.of(self.server_state.default_headers, reply.content_type)
+            head = BEGINNINGS.of(self.server_state.default_headers, reply.content_type)
         else:
             lines = [STATUS_LINE[reply.status]]
             for name, value in (*self.server_state.default_headers, *reply.headers):

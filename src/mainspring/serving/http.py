@@ -143,7 +143,14 @@ class BodyWatch:
 class Request:
     """One request; its body is read only when asked for."""
 
-    def __init__(self, scope: Scope, receive: Receive, watch: BodyWatch) -> None:
+    def __init__(
+        self,
+        scope: Scope,
+        receive: Receive,
+        watch: BodyWatch,
+        headers: dict[bytes, bytes] | None = None,
+    ) -> None:
+        """Its headers by their names in lower case are those of the scope, if none are given."""
         self.scope = scope
         self.method: str = scope["method"]
         self.path: str = scope["path"]
@@ -157,7 +164,7 @@ class Request:
         self.served: ServedModel | None = None
         """The version that is asked for a prediction."""
         self.call: InferRequest | None = None
-        self._headers: dict[bytes, bytes] = dict(scope["headers"])
+        self._headers: dict[bytes, bytes] = dict(scope["headers"]) if headers is None else headers
         self._receive = receive
         self._watch = watch
 
