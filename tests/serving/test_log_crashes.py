@@ -131,7 +131,7 @@ def test_an_end_on_a_full_disk_leaves_the_segments(tmp_path: Path, first_model: 
         assert plane.stop() == 0
         (line,) = plane.errors.read_text().splitlines()
 
-    assert "cannot be compacted: [Errno 27] File too large" in line
+    assert "cannot be compacted: File too large" in line
     assert {path.suffix for path in plane.log_folder.iterdir()} == {".journal", ".lock"}
     assert rows(plane.log_folder) == dict.fromkeys(ids_of_rows("r", 20), 1)
 

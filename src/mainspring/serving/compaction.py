@@ -12,21 +12,20 @@ import os
 import sys
 import time
 from dataclasses import dataclass
-from itertools import groupby
-from operator import itemgetter
 from pathlib import Path
 
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from mainspring.serving.frame_table import tables_of
 from mainspring.serving.journal import recover, scan
 from mainspring.serving.log_files import SEALED, log_files
 from mainspring.serving.merging import MERGE_BYTES, merge_parts, remove_older
-from mainspring.serving.replacing import Drafts, only_one
+from mainspring.serving.replacing import Draft, Drafts, only_one, span_of
 
-BATCH_BYTES = 64 * 2**20
+BATCH_BYTES = 256 * 2**20
 """Journals of this many bytes, all together, are turned at once."""
+MOST_OPEN = 32
+"""Files that are written at the same time; history that is played again may have any days."""
 DAY_MICROS = 24 * 3600 * 1_000_000
 POLITE = 10
 """How much it gives way to the processes that answer requests."""
@@ -79,28 +78,38 @@ def seal_journals(folder: Path) -> list[Path]:
 
 
 def _sealed(folder: Path, journals: list[Path]) -> list[Path]:
-    """Turn several journals at once, into a file for each model, set of columns and span of days."""
+    """Turn several journals, one after the other, into a file for each model, set of columns and
+    span of days."""
     damaged: set[Path] = set()
-    tables: list[tuple[Key, pa.Table]] = []
-    for journal in journals:
-        found = scan(journal)
-        if found.is_damaged:
-            damaged.add(journal)
-        tables += [(_key(table), table) for table in tables_of(found.frames())]
-    tables.sort(key=itemgetter(0))
     drafts = Drafts(folder)
+    open_drafts: dict[Key, Draft] = {}
     try:
-        for _, alike in groupby(tables, key=itemgetter(0)):
-            table = pa.concat_tables([one for _, one in alike])
-            drafts.write([table], table.schema)
+        for journal in journals:
+            found = scan(journal)
+            if found.is_damaged:
+                damaged.add(journal)
+            for table in tables_of(found.frames()):
+                key = _key(table)
+                if key not in open_drafts and len(open_drafts) >= MOST_OPEN:
+                    _finish(open_drafts)
+                draft = open_drafts.get(key) or drafts.begin(table.schema)
+                open_drafts[key] = draft
+                draft.write(table)
+        _finish(open_drafts)
         return drafts.replace(journals, damaged)
     finally:
         drafts.remove()
 
 
+def _finish(open_drafts: dict[Key, Draft]) -> None:
+    for draft in open_drafts.values():
+        draft.finish()
+    open_drafts.clear()
+
+
 def _key(table: pa.Table) -> Key:
-    span = pc.min_max(table["event_time"].cast(pa.int64())).as_py()
-    days = (span["min"] // DAY_MICROS, span["max"] // DAY_MICROS)
+    first, last = span_of(table, "event_time")
+    days = (first // DAY_MICROS, last // DAY_MICROS)
     return *days, table.schema.to_string(truncate_metadata=False)
 
 
@@ -138,7 +147,9 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         compact(given.folder, limits)
     except OSError as error:
-        sys.stderr.write(f"mainspring.serving: {given.folder} cannot be compacted: {error}\n")
+        # The library that writes Parquet tells the same in words of its own.
+        why = os.strerror(error.errno) if error.errno else error
+        sys.stderr.write(f"mainspring.serving: {given.folder} cannot be compacted: {why}\n")
         return 1
     return 0
 

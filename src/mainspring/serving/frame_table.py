@@ -12,10 +12,10 @@ from math import prod
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from mainspring.core.signature import Datatype
-from mainspring.engines.tensor import DTYPES, Array
+from mainspring.engines.tensor import Array
+from mainspring.serving.arrays import numbered, numbers, repeated, texts
 from mainspring.serving.journal import Frame, Packed
 
 Columns = tuple[tuple[str, Datatype, bool], ...]
@@ -111,14 +111,14 @@ def _run(frames: list[Frame]) -> pa.Table:
     rows = int(of_frame.sum())
     recorded = np.array([frame.recorded_at for frame in frames], dtype=np.int64)
     latencies = np.array(list(_flat([frame.latencies for frame in frames])), dtype=np.int64)
-    columns: dict[str, pa.Array] = {
+    columns: dict[str, pa.Array | pa.ChunkedArray] = {
         "request_id": _request_ids(frames, calls),
-        "event_time": pa.array(_event_times(frames, calls), MOMENT),
-        "recorded_at": pa.array(np.repeat(recorded, of_frame), MOMENT),
-        "model": pa.repeat(frames[0].model, rows),
-        "version": pa.repeat(frames[0].version, rows),
+        "event_time": numbers(_event_times(frames, calls), MOMENT),
+        "recorded_at": numbers(np.repeat(recorded, of_frame), MOMENT),
+        "model": repeated(frames[0].model, rows),
+        "version": repeated(frames[0].version, rows),
         "entity_key": _entity_keys(frames, rows),
-        "latency_us": pa.array(np.repeat(latencies, calls)),
+        "latency_us": numbers(np.repeat(latencies, calls), pa.int64()),
     }
     for name in frames[0].inputs:
         columns[f"input.{name}"] = _column([frame.inputs[name] for frame in frames], of_frame)
@@ -127,17 +127,13 @@ def _run(frames: list[Frame]) -> pa.Table:
     return pa.table(columns)
 
 
-def _request_ids(frames: list[Frame], calls: Array) -> pa.Array:
+def _request_ids(frames: list[Frame], calls: Array) -> pa.Array | pa.ChunkedArray:
     if any(frame.row_ids for frame in frames):
-        return pa.array(list(_flat([frame.request_ids for frame in frames])), pa.string())
-    ids = pa.array(list(_flat([frame.ids for frame in frames])), pa.string())
+        return texts(list(_flat([frame.request_ids for frame in frames])))
+    ids = list(_flat([frame.ids for frame in frames]))
     if len(calls) == calls.sum():
-        return ids
-    # As `ids_of_rows` has it: a slash and the place of the row, where there are several.
-    ids = ids.take(pa.array(np.repeat(np.arange(len(calls)), calls)))
-    places = np.arange(len(ids)) - np.repeat(np.cumsum(calls) - calls, calls)
-    numbered = pc.binary_join_element_wise(ids, pa.array(places).cast(pa.string()), "/")
-    return pc.if_else(pa.array(np.repeat(calls > 1, calls)), numbered, ids)
+        return texts(ids)
+    return pa.chunked_array(list(numbered(ids, calls)), pa.string())
 
 
 def _event_times(frames: list[Frame], calls: Array) -> Array:
@@ -150,7 +146,7 @@ def _event_times(frames: list[Frame], calls: Array) -> Array:
 def _entity_keys(frames: list[Frame], rows: int) -> pa.Array:
     if all(frame.entities is None and not frame.row_entities for frame in frames):
         return pa.nulls(rows, pa.string())
-    return pa.array(list(_flat([frame.entity_keys for frame in frames])), pa.string())
+    return texts(list(_flat([frame.entity_keys for frame in frames])))
 
 
 _flat = chain.from_iterable
@@ -159,30 +155,14 @@ _flat = chain.from_iterable
 def _column(parts: list[Packed], rows: Array) -> pa.Array:
     datatype, shape, _ = parts[0]
     if datatype == "BYTES":
-        values = _texts(parts)
+        values = texts(list(_flat([data for _, _, data in parts])))
     else:
-        raw = b"".join([data for _, _, data in parts])
-        values = pa.array(np.frombuffer(raw, dtype=DTYPES[datatype]), TYPES[datatype])
+        values = numbers(b"".join([data for _, _, data in parts]), TYPES[datatype])
     if not shape:
         return values
     sizes = np.repeat([prod(one) for _, one, _ in parts], rows)
     offsets = np.concatenate([[0], np.cumsum(sizes)]).astype(np.int32)
-    return pa.ListArray.from_arrays(pa.array(offsets), values)
-
-
-def _texts(parts: list[Packed]) -> pa.Array:
-    texts = list(_flat([data for _, _, data in parts]))
-    try:
-        return pa.array(texts, pa.string())
-    except (pa.ArrowException, TypeError, UnicodeError):
-        return pa.array([_text(value) for value in texts], pa.string())
-
-
-def _text(value: str | bytes | None) -> str | None:
-    """Bytes of a model that declares no text may be anything."""
-    if isinstance(value, bytes):
-        return value.decode("utf-8", "backslashreplace")
-    return value if value is None else value.encode("utf-8", "backslashreplace").decode()
+    return pa.ListArray.from_arrays(numbers(offsets, pa.int32()), values)
 
 
 def _wider(one: pa.DataType, other: pa.DataType) -> pa.DataType:

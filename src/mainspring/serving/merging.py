@@ -7,11 +7,10 @@ from itertools import groupby
 from pathlib import Path
 from typing import NamedTuple
 
-import pyarrow as pa
 import pyarrow.parquet as pq
 
 from mainspring.serving.log_files import Part, log_files
-from mainspring.serving.replacing import DAMAGED, GROUP_ROWS, SMALL, Drafts
+from mainspring.serving.replacing import DAMAGED, SMALL, Drafts
 
 MERGE_BYTES = 128 * 2**20
 ALIKE = 8
@@ -103,23 +102,13 @@ def _merged(folder: Path, parts: list[Part]) -> list[Path]:
     schema = pq.read_schema(parts[0].path)
     drafts = Drafts(folder)
     try:
-        drafts.write(_groups([part.path for part in parts], schema), schema, SMALL)
+        draft = drafts.begin(schema, SMALL)
+        for part in parts:
+            with pq.ParquetFile(part.path) as file:
+                for number in range(file.num_row_groups):
+                    table = file.read_row_group(number, use_threads=False).select(schema.names)
+                    draft.write(table.replace_schema_metadata(schema.metadata))
+        draft.finish()
         return drafts.replace([part.path for part in parts])
     finally:
         drafts.remove()
-
-
-def _groups(paths: list[Path], schema: pa.Schema) -> Iterator[pa.Table]:
-    """The rows of the files in their order, as many at a time as a group of the new file has."""
-    waiting: list[pa.Table] = []
-    rows = 0
-    for path in paths:
-        with pq.ParquetFile(path) as file:
-            for number in range(file.num_row_groups):
-                table = file.read_row_group(number, use_threads=False).select(schema.names)
-                if rows and rows + table.num_rows > GROUP_ROWS:
-                    yield pa.concat_tables(waiting)
-                    waiting, rows = [], 0
-                waiting.append(table.replace_schema_metadata(schema.metadata))
-                rows += table.num_rows
-    yield pa.concat_tables(waiting)
