@@ -209,3 +209,61 @@ def test_json_is_still_answered_in_json(plane: Plane) -> None:
 
     assert response.headers["content-type"] == "application/json"
     assert LENGTH not in response.headers
+
+
+def test_what_the_json_said_before_counts_again_for_other_values(plane: Plane) -> None:
+    for place in range(4):
+        body = echo(3)
+        wanted = {}
+        for tensor in body["inputs"]:
+            # As many bytes of text each time, in another order.
+            tensor["data"] = [*tensor["data"][place % 3 :], *tensor["data"][: place % 3]]
+            wanted[f"same_{tensor['name']}"] = tensor["data"]
+        assert _read(_send(plane, *_packed(body))) == wanted
+
+
+def test_what_follows_json_that_is_known_is_still_checked(plane: Plane) -> None:
+    head, tail = _packed(row(2))
+    for _ in range(3):
+        assert _send(plane, head, tail, INFER).status_code == 200
+    texture, offset = np.float32("nan").tobytes(), 2 * 8
+    spoilt = tail[:offset] + texture + tail[offset + 4 :]
+
+    refused = [
+        _send(plane, head, data, INFER) for data in (spoilt, tail[:-1], tail + b"\0", b"", tail)
+    ]
+
+    assert [answer.status_code for answer in refused] == [400, 400, 400, 400, 200]
+    assert "texture" in refused[0].json()["error"]
+
+
+@pytest.mark.parametrize("parameters", [{}, {"binary_data_output": True}])
+def test_a_deadline_of_one_request_is_not_the_next_ones(
+    plane: Plane, parameters: dict[str, object]
+) -> None:
+    body, tail = _packed(echo(2, parameters=parameters))
+    head = json.dumps(body).encode()
+    answers = [
+        plane.client.post(ECHO, content=head + tail, headers={LENGTH: str(len(head)), **more})
+        for more in ({"x-request-timeout-ms": "60000"}, {"x-request-timeout-ms": "0"}, {})
+    ]
+
+    assert [answer.status_code for answer in answers] == [200, 504, 200]
+
+
+def test_a_deadline_in_json_that_is_known_counts_each_time(plane: Plane) -> None:
+    body, tail = _packed(echo(2, parameters={"timeout": 1}))
+
+    assert {_send(plane, body, tail).status_code for _ in range(3)} == {504}
+
+
+def test_json_that_names_its_request_is_answered_under_that_name(plane: Plane) -> None:
+    ids = []
+    for place in (1, 1, 2):
+        body, tail = _packed(echo(2, id=f"named-{place}"))
+        answer = _send(plane, body, tail)
+        ids.append(json.loads(answer.content[: int(answer.headers.get(LENGTH, 10**9))])["id"])
+    unnamed = {_send(plane, *_packed(echo(2))).json()["id"] for _ in range(3)}
+
+    assert ids == ["named-1", "named-1", "named-2"]
+    assert len(unnamed) == 3

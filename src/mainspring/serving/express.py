@@ -27,6 +27,9 @@ ORDINARY = {b"content-encoding", b"transfer-encoding", b"expect", b"upgrade"}
 """Headers of requests that go the ordinary way."""
 
 
+CONTENT_TYPE = b"content-type"
+
+
 class _Nobody:
     """Stands where the ordinary way has an event that its task waits for."""
 
@@ -41,15 +44,18 @@ class _Beginnings:
         self._headers: list[tuple[bytes, bytes]] = []
         self._made: dict[bytes, bytes] = {}
 
-    def of(self, headers: list[tuple[bytes, bytes]], content_type: bytes) -> bytes:
-        """All up to the length; uvicorn makes another list of headers for each second."""
+    def of(self, headers: list[tuple[bytes, bytes]], reply: Reply) -> bytes:
+        """All but the length; uvicorn makes another list of headers for each second."""
         if headers is not self._headers:
             self._headers, self._made = headers, {}
-        head = self._made.get(content_type)
+        head = self._made.get(reply.content_type)
         if head is None:
-            lines = [b"%b: %b\r\n" % pair for pair in (*headers, (b"content-type", content_type))]
-            head = b"".join([STATUS_LINE[200], *lines, b"content-length: "])
-            self._made[content_type] = head
+            lines = [
+                b"%b: %b\r\n" % pair for pair in (*headers, (CONTENT_TYPE, reply.content_type))
+            ]
+            head = self._made[reply.content_type] = b"".join([STATUS_LINE[200], *lines])
+        for pair in reply.headers:
+            head += b"%b: %b\r\n" % pair
         return head
 
 
@@ -220,8 +226,8 @@ class ExpressConnection(Connection):
         if parcel.disconnected or self.transport.is_closing():
             return
         stays = parcel.keep_alive
-        if reply.status == 200 and stays and not reply.headers:
-            head = BEGINNINGS.of(self.server_state.default_headers, reply.content_type)
+        if reply.status == 200 and stays:
+            head = BEGINNINGS.of(self.server_state.default_headers, reply)
         else:
             lines = [STATUS_LINE[reply.status]]
             for name, value in (*self.server_state.default_headers, *reply.headers):
@@ -230,9 +236,10 @@ class ExpressConnection(Connection):
                     stays = stays and value != b"close"
             if not parcel.keep_alive:
                 lines.append(b"connection: close\r\n")
-            lines += (b"content-type: ", reply.content_type, b"\r\ncontent-length: ")
+            lines += (b"content-type: ", reply.content_type, b"\r\n")
             head = b"".join(lines)
-        self.transport.write(b"%b%d\r\n\r\n%b" % (head, len(reply.body), reply.body))
+        length = len(reply.body)
+        self.transport.write(b"%bcontent-length: %d\r\n\r\n%b" % (head, length, reply.body))
         self.server_state.total_requests += 1
         self._quiet_since = time.monotonic()
         if not stays:

@@ -2,82 +2,32 @@
 
 from __future__ import annotations
 
-from typing import Annotated
-
 import msgspec
 import numpy as np
 
-from mainspring.core.errors import Invalid, TooLarge
+from mainspring.core.errors import Invalid
 from mainspring.core.signature import Column, Signature
 from mainspring.engines.tensor import DTYPES, Array, Tensors, datatype_of
 from mainspring.engines.tensor import RESERVED as PLATFORM
+from mainspring.serving.bodies import (
+    LONGEST_NAME,
+    Infer,
+    TensorHead,
+    binary_size,
+    check_count,
+    flag_of,
+    is_binary,
+    parted,
+)
 from mainspring.serving.columns import LENGTH, ColumnReader, to_bytes
 from mainspring.serving.inference import RESERVED, About, InferRequest, Kind, assembled
+from mainspring.serving.layouts import Layout, Layouts, Place
 from mainspring.serving.numbers import PIECE, PIECE_VALUES, encoded
 from mainspring.serving.reserved import REQUEST_ID
 
 KNOWN_READERS = 256
 """An open model's tensors may have any name: no more readers than these are kept."""
 LONGEST_TIMEOUT = 86_400_000_000
-MOST_TENSORS = 10_000
-LONGEST_NAME = 1_000
-
-
-Scalar = str | int | float | bool | None
-
-
-class _Parameters(msgspec.Struct):
-    """Those that are heard here; the others are passed over without being kept."""
-
-    timeout: Scalar | msgspec.UnsetType = msgspec.UNSET
-    binary_data_output: Scalar = False
-    binary_data: Scalar | msgspec.UnsetType = msgspec.UNSET
-    binary_data_size: Scalar = None
-
-
-class _Tensor(msgspec.Struct, forbid_unknown_fields=True):
-    name: Annotated[str, msgspec.Meta(max_length=LONGEST_NAME)]
-    shape: list[int]
-    datatype: Annotated[str, msgspec.Meta(max_length=LONGEST_NAME)]
-    data: msgspec.Raw | msgspec.UnsetType = msgspec.UNSET
-    parameters: _Parameters | None = None
-
-
-class _Output(msgspec.Struct, forbid_unknown_fields=True):
-    name: str
-    parameters: _Parameters | None = None
-
-
-class _Infer(msgspec.Struct, forbid_unknown_fields=True):
-    inputs: list[_Tensor]
-    model_name: str | None = None
-    """The path decides; some senders say it again here."""
-    model_version: str | None = None
-    id: str | None = None
-    parameters: _Parameters | None = None
-    outputs: list[_Output] | None = None
-
-
-class _Passed(msgspec.Struct, gc=False):
-    """An object of which nothing is kept."""
-
-
-class _Count(msgspec.Struct):
-    inputs: list[_Passed]
-    outputs: list[_Passed] | None = None
-
-
-_count = msgspec.json.Decoder(_Count).decode
-
-
-def check_count(head: bytes) -> None:
-    """Refuse more tensors than any model has, before each of them is read."""
-    found = _count(head)
-    for name, tensors in (("inputs", found.inputs), ("outputs", found.outputs or [])):
-        if len(tensors) > MOST_TENSORS:
-            raise TooLarge(
-                f"the request has {len(tensors)} {name}; at most {MOST_TENSORS} fit", field=name
-            )
 
 
 class Codec:
@@ -94,7 +44,8 @@ class Codec:
         self._readers |= {name: ColumnReader(column) for name, column in RESERVED.items()}
         self._open_readers: dict[tuple[str, str], ColumnReader] = {}
         self._varies = any(-1 in column.shape for column in signature.inputs)
-        self._request = msgspec.json.Decoder(_Infer)
+        self._request = msgspec.json.Decoder(Infer)
+        self._layouts = Layouts()
 
     def decode(self, body: bytes, about: About, header: int | None = None) -> InferRequest:
         """Check a request body.
@@ -104,16 +55,11 @@ class Codec:
         """
         if header == 0:
             return self._bare(body, about)
-        head, tail = (body, None) if header is None else _parted(body, header)
-        try:
-            if len(head) > PIECE:
-                check_count(head)
-            given = self._request.decode(head)
-            columns = self._columns(given.inputs, tail)
-        except msgspec.ValidationError as error:
-            raise Invalid(f"the request does not follow the protocol: {error}") from None
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-            raise Invalid(f"the request is not valid JSON: {error}") from None
+        head, tail = (body, None) if header is None else parted(body, header)
+        layout = None if tail is None else self._layouts.find(head, tail)
+        if layout is not None and tail is not None:
+            return self._laid_out(layout, tail, about)
+        given, columns = self._read(head, tail)
         about.id = given.id
         if given.parameters and given.parameters.timeout is not msgspec.UNSET:
             about.timeout_us = timeout_of(given.parameters.timeout)
@@ -125,7 +71,47 @@ class Codec:
             request.binary = self._binary(given)
         else:
             request.binary = NONE
+        if tail is not None and given.id is None:
+            self._learn(head, given, request)
         return request
+
+    def _read(self, head: bytes, tail: bytes | None) -> tuple[Infer, Tensors]:
+        try:
+            if len(head) > PIECE:
+                check_count(head)
+            given = self._request.decode(head)
+            return given, self._columns(given.inputs, tail)
+        except msgspec.ValidationError as error:
+            raise Invalid(f"the request does not follow the protocol: {error}") from None
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+            raise Invalid(f"the request is not valid JSON: {error}") from None
+
+    def _laid_out(self, layout: Layout, tail: bytes, about: About) -> InferRequest:
+        """A request of which all but its values is known."""
+        if layout.timeout_us is not None:
+            about.timeout_us = layout.timeout_us
+        columns = {
+            place.name: place.reader.from_bytes(tail[place.start : place.end], place.shape)
+            for place in layout.places
+        }
+        request = self.request(columns, about, layout.outputs)
+        request.binary = layout.binary
+        return request
+
+    def _learn(self, head: bytes, given: Infer, request: InferRequest) -> None:
+        places: list[Place] = []
+        end = 0
+        for tensor in given.inputs:
+            start, size = end, tensor.parameters and tensor.parameters.binary_data_size
+            if not isinstance(size, int):
+                return
+            end = start + size
+            reader = self.reader(tensor.name, tensor.datatype)
+            places.append(Place(tensor.name, reader, tuple(tensor.shape), start, end))
+        timeout = given.parameters.timeout if given.parameters else msgspec.UNSET
+        timeout_us = None if timeout is msgspec.UNSET else timeout_of(timeout)
+        layout = Layout(tuple(places), end, timeout_us, request.outputs, request.binary)
+        self._layouts.learn(head, layout)
 
     def request(
         self, columns: Tensors, about: About, outputs: tuple[str, ...] = ()
@@ -196,7 +182,7 @@ class Codec:
                 raise _no_output(name, self._outputs)
         return found
 
-    def _columns(self, tensors: list[_Tensor], tail: bytes | None) -> Tensors:
+    def _columns(self, tensors: list[TensorHead], tail: bytes | None) -> Tensors:
         columns: Tensors = {}
         start = 0
         for index, tensor in enumerate(tensors):
@@ -204,7 +190,7 @@ class Codec:
             if tensor.name in columns:
                 raise Invalid(f"the input {tensor.name!r} is given twice", field=tensor.name)
             shape = reader.check(tensor.datatype, tensor.shape)
-            size = _binary_size(tensor, tail, start) if tensor.parameters else None
+            size = binary_size(tensor, tail, start) if tensor.parameters else None
             if size is not None and tail is not None:
                 columns[tensor.name] = reader.from_bytes(tail[start : start + size], shape)
                 start += size
@@ -277,17 +263,17 @@ class Codec:
             values = reader.from_bytes(body, reader.shape_in(body))
         return self.request({column.name: values}, about)
 
-    def _binary(self, given: _Infer) -> frozenset[str] | None:
+    def _binary(self, given: Infer) -> frozenset[str] | None:
         """The names of the outputs that are wanted as bytes; None is all."""
         default = False
         if given.parameters:
-            default = _flag("binary_data_output", given.parameters.binary_data_output)
+            default = flag_of("binary_data_output", given.parameters.binary_data_output)
         if not given.outputs:
             return None if default else NONE
         if not default and all(output.parameters is None for output in given.outputs):
             return NONE
         return frozenset(
-            output.name for output in given.outputs if _is_binary(output, default=default)
+            output.name for output in given.outputs if is_binary(output, default=default)
         )
 
 
@@ -352,47 +338,3 @@ def _no_output(name: str, known: frozenset[str]) -> Invalid:
     return Invalid(
         f"the model has no output {name!r}; it has {', '.join(sorted(known))}", field=name
     )
-
-
-def _parted(body: bytes, header: int) -> tuple[bytes, bytes]:
-    if header > len(body):
-        raise Invalid(
-            f"Inference-Header-Content-Length is {header}, but the body has {len(body)} bytes"
-        )
-    return body[:header], body[header:]
-
-
-def _binary_size(tensor: _Tensor, tail: bytes | None, start: int) -> int | None:
-    """How many bytes of the tail are this tensor's; None if its values are in the JSON."""
-    size = tensor.parameters.binary_data_size if tensor.parameters else None
-    if size is None:
-        return None
-    name = tensor.name
-    if type(size) is not int or size < 0:
-        raise Invalid(f"input {name!r}: binary_data_size is {size!r}, not a number of bytes")
-    if tensor.data is not msgspec.UNSET:
-        raise Invalid(f"input {name!r} has data and a binary_data_size; one is wanted", field=name)
-    if tail is None:
-        raise Invalid(
-            f"input {name!r} is binary, but nothing says where the JSON ends",
-            field=name,
-            fix="send the length of the JSON as the header Inference-Header-Content-Length",
-        )
-    if start + size > len(tail):
-        raise Invalid(
-            f"input {name!r} has a binary_data_size of {size}; {len(tail) - start} bytes are left",
-            field=name,
-        )
-    return size
-
-
-def _is_binary(output: _Output, *, default: bool) -> bool:
-    if output.parameters is None or output.parameters.binary_data is msgspec.UNSET:
-        return default
-    return _flag("binary_data", output.parameters.binary_data)
-
-
-def _flag(name: str, flag: object) -> bool:
-    if not isinstance(flag, bool):
-        raise Invalid(f"the parameter {name!r} is {flag!r}; true or false is wanted", field=name)
-    return flag
