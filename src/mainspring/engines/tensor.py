@@ -142,6 +142,9 @@ def _check_text(column: Column, values: Array) -> None:
 
 def datatype_of(values: Array) -> Datatype:
     """The datatype of an array whose column nobody declared; errors: a dtype the protocol lacks."""
+    found = DATATYPES.get(values.dtype)
+    if found is not None:
+        return found
     if values.dtype.kind in "OSU":
         return "BYTES"
     found = DATATYPES.get(values.dtype.newbyteorder("<"))

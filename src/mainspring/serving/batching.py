@@ -115,7 +115,7 @@ class Batch:
         """Leave out those whose callers wait no longer."""
         kept = []
         for member in self.members:
-            if member.call.is_late():
+            if member.call.deadline is not None and member.call.is_late():
                 member.settle(DeadlineExceeded("the deadline passed while the request waited"))
             elif not member.is_settled:
                 kept.append(member)

@@ -13,7 +13,7 @@ import numpy as np
 
 from mainspring.core.errors import Invalid, TooLarge
 from mainspring.core.signature import Column
-from mainspring.engines.tensor import DTYPES, Array, fits_shape, null_refused
+from mainspring.engines.tensor import DATATYPES, DTYPES, Array, fits_shape, null_refused
 from mainspring.serving.numbers import PIECE, check_containers, flattened, pieces
 
 MAX_ROWS = 100_000
@@ -348,6 +348,8 @@ class ColumnReader:
 def to_bytes(values: Array) -> bytes:
     """The values as `from_bytes` reads them."""
     if values.dtype.kind not in "OSU":
+        if values.dtype in DATATYPES:
+            return values.tobytes()
         return values.astype(values.dtype.newbyteorder("<"), copy=False).tobytes()
     parts: list[bytes] = []
     for value in values.ravel().tolist():

@@ -49,7 +49,7 @@ class Disconnected(Exception):
     """When the caller went away before its request was complete."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Reply:
     """A whole response."""
 
@@ -178,10 +178,13 @@ class Request:
 
     def timeout_us(self) -> int | None:
         """How long the caller waits, if it says so."""
+        if TIMEOUT not in self._headers:
+            return None
         milliseconds = self._number(TIMEOUT, "a number of milliseconds")
         if milliseconds == 0:
             raise DeadlineExceeded("X-Request-Timeout-Ms is 0: nobody waits for the answer")
-        return None if milliseconds is None else milliseconds * 1000
+        assert milliseconds is not None
+        return milliseconds * 1000
 
     async def body(self) -> bytes:
         """The plain body, refused before it is read or inflated if it is too large."""

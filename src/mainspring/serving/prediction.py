@@ -118,7 +118,7 @@ class Predictor:
 
     @staticmethod
     def _check_room(line: Line, served: ServedModel, call: InferRequest) -> None:
-        if call.is_late():
+        if call.deadline is not None and call.is_late():
             raise DeadlineExceeded("the deadline passed before the request was read")
         if line.waiting >= served.limits.queue:
             raise QueueFull(

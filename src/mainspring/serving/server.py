@@ -9,6 +9,7 @@ import os
 import re
 import time
 from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -109,9 +110,7 @@ class DataPlane:
         """Answer a prediction that came on the express way."""
         self.express.add(request)
 
-        def tell(outcome: Any) -> None:
-            self._finish(request, outcome, send)
-
+        tell = partial(self._finish, request, send)
         try:
             self._submit(request, body, tell)
         except Exception as error:  # noqa: BLE001  told to the caller
@@ -131,7 +130,7 @@ class DataPlane:
         call = request.call = dialect.decode(served, request, body, about)
         self._plane.predictor.submit(served, call, dialect.encode, request.began, tell)
 
-    def _finish(self, request: Request, outcome: Any, send: Callable[[Reply], None]) -> None:
+    def _finish(self, request: Request, send: Callable[[Reply], None], outcome: Any) -> None:
         """Count, and send what came of a request on the express way."""
         self.express.discard(request)
         request.release()
