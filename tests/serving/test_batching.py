@@ -43,6 +43,7 @@ class Doubling:
 
     def __init__(self) -> None:
         self.rows: list[int] = []
+        self.error: Exception | None = None
         self.began, self.go = threading.Event(), threading.Event()
         self.go.set()
 
@@ -50,6 +51,8 @@ class Doubling:
         self.rows.append(len(inputs["x"]))
         self.began.set()
         assert self.go.wait(20)
+        if self.error is not None:
+            raise self.error
         return {"y": inputs["x"] * 2}
 
 
@@ -360,6 +363,17 @@ def test_a_caller_who_leaves_takes_nobody_with_it(house: House) -> None:
     assert [_data(answer) for answer in house.runner.run(go())] == [[4.0], [6.0], [8.0]]
     assert house.engine.rows == [2, 1]
     assert house.slow.line.waiting == 0
+
+
+@pytest.mark.parametrize("error", [StopIteration("no more"), KeyError("x"), SystemError("odd")])
+def test_whatever_a_model_raises_is_answered(house: House, error: Exception) -> None:
+    async def go() -> list[tuple[int, Any]]:
+        calls = [house.post(SLOW, _xs(value)) for value in (1.0, 2.0)]
+        return [*await asyncio.gather(*calls), await house.post(SLOW, _xs(3.0))]
+
+    house.engine.error = error
+
+    assert [status for status, _ in house.runner.run(go())] == [500, 500, 500]
 
 
 def test_a_caller_who_leaves_alone_leaves_nothing(house: House) -> None:

@@ -39,7 +39,7 @@ def _call(rows: int, inputs: Tensors, **named: Any) -> InferRequest:
 
 def _framed(policy: LogPolicy, *calls: InferRequest, by_row: bool = True) -> Frame | None:
     policy.check()
-    members = [Member(call, lambda *_: None, 0.0) for call in calls]
+    members = [Member(call, lambda *_: None, 0.0, 0.0, None) for call in calls]
     inputs = {
         name: np.concatenate([call.inputs[name] for call in calls]) for name in calls[0].inputs
     }

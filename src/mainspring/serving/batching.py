@@ -29,10 +29,6 @@ Encode = Callable[["ServedModel", InferRequest, Tensors], Any]
 """Outputs to an answer, in the protocol that the request came by; called from any thread."""
 
 
-def SETTLED(*_: Any) -> Any:  # noqa: N802  a mark, not a function that is called
-    """Stands for the way to answer somebody who was answered."""
-
-
 @dataclass(slots=True, eq=False)
 class Member:
     """One checked request in a batch; times are seconds of `time.perf_counter`."""
@@ -41,37 +37,31 @@ class Member:
     encode: Encode
     began: float
     """When the request came."""
-    joined: float = 0.0
+    joined: float
     """When it was ready for the engine."""
+    tell: Callable[[Any], None] | None
+    """What is called with the answer, or the error; none once it was, or nobody waits any more."""
     answered: asyncio.Future[Any] | None = None
-    """What it waits for; the one that runs its batch by itself has none."""
-    tell: Callable[[Any], None] | None = None
-    """What is called with the answer, or the error, where nothing waits."""
+    """What its caller waits for, if it waits; cancelled at once when it goes away."""
     timer: asyncio.TimerHandle | None = None
 
     @property
-    def is_settled(self) -> bool:
-        """Whether its caller was told already."""
-        if self.answered is not None:
-            return self.answered.done()
-        return self.encode is SETTLED
+    def is_wanted(self) -> bool:
+        """Whether somebody still waits for its answer."""
+        return self.tell is not None and (self.answered is None or not self.answered.cancelled())
 
     def settle(self, outcome: Any) -> None:
-        """Give its caller the answer, or raise there."""
+        """Tell its caller, if nothing was told."""
         tell = self.tell
         if tell is not None:
-            self.tell, self.encode = None, SETTLED
-            if self.timer is not None:
-                self.timer.cancel()
+            self.leave()
             tell(outcome)
-            return
-        waiting = self.answered
-        if waiting is None or waiting.done():
-            return
-        if isinstance(outcome, Exception):
-            waiting.set_exception(outcome)
-        else:
-            waiting.set_result(outcome)
+
+    def leave(self) -> None:
+        """Tell nothing any more."""
+        self.tell = None
+        if self.timer is not None:
+            self.timer.cancel()
 
     def give_up_at_deadline(self, seconds: float) -> None:
         """From its deadline on, or after `seconds` without one, it is told that it is late."""
@@ -82,9 +72,7 @@ class Member:
             f"there was no answer {limit}", fix="allow more time, or send less"
         )
         loop = asyncio.get_running_loop()
-        timer = self.timer = loop.call_later(max(left, 0.0), self.settle, error)
-        if self.answered is not None:
-            self.answered.add_done_callback(lambda _: timer.cancel())
+        self.timer = loop.call_later(max(left, 0.0), self.settle, error)
 
 
 class Batch:
@@ -107,17 +95,13 @@ class Batch:
         self.members.append(member)
         self.rows += member.call.rows
 
-    def leave_first(self) -> None:
-        """Leave out the one that began it: its caller has gone."""
-        self.rows -= self.members.pop(0).call.rows
-
     def drop_late(self) -> None:
         """Leave out those whose callers wait no longer."""
         kept = []
         for member in self.members:
             if member.call.deadline is not None and member.call.is_late():
                 member.settle(DeadlineExceeded("the deadline passed while the request waited"))
-            elif not member.is_settled:
+            elif member.is_wanted:
                 kept.append(member)
         self.members = kept
         self.rows = sum(member.call.rows for member in kept)

@@ -6,6 +6,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Callable, Sized
+from functools import partial
 from typing import Any
 
 from mainspring.core.errors import MainspringError, Throttled, Unavailable
@@ -44,30 +45,17 @@ class Predictor:
     async def infer(
         self, served: ServedModel, call: InferRequest, encode: Encode, began: float
     ) -> Any:
-        """Compute, record, and answer as `encode` says.
-
-        A batch waits for no clock: it has what was read in the same turn of the event loop, and
-        what comes while the engine is busy in a thread.
-        """
-        line = served.line
-        member = Member(call, encode, began, time.perf_counter())
-        self._check_room(line, served, call)
-        if call.rows > SMALL_BATCH and served.is_parallel:
-            return await self._queued(line.large, served, Batch(member), member)
-        batch = line.filling
-        if batch is not None and batch.takes(call):
-            return await self._join(line, served, batch, member)
-        batch = Batch(member)
-        if served.model.batching:
-            line.filling = batch
-            if self.tasks is None or len(self.tasks) > 1:
-                # Let the requests that were read with this one join. Without any, a turn of the
-                # loop would be a tenth of what the whole request costs.
-                await self._next_turn(line, served, batch)
-        if line.engine.locked() or line.filling not in (batch, None) or not _quick(served, batch):
-            return await self._queued(line.engine, served, batch, member)
-        line.filling = None
-        return self._at_once_here(served, batch)
+        """As `submit`, for a caller who waits; once it has gone nothing is computed for it."""
+        answered: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
+        tell = partial(_answer, answered)
+        member = Member(call, encode, began, time.perf_counter(), tell, answered)
+        # Without any other request, a turn of the loop would be a tenth of what this one costs.
+        self._take(served, member, is_alone=self.tasks is not None and len(self.tasks) <= 1)
+        try:
+            return await answered
+        except asyncio.CancelledError:
+            member.leave()
+            raise
 
     def submit(
         self,
@@ -77,28 +65,43 @@ class Predictor:
         began: float,
         tell: Callable[[Any], None],
     ) -> None:
-        """As `infer`, for a caller who is told: the answer, or the error instead of it."""
-        line = served.line
-        member = Member(call, encode, began, time.perf_counter(), tell=tell)
+        """Compute and record, and tell the answer as `encode` says, or the error instead of it.
+
+        A batch waits for no clock: it has what was read in the same turn of the event loop, and
+        what comes while the engine is busy in a thread.
+        """
+        member = Member(call, encode, began, time.perf_counter(), tell)
+        self._take(served, member, is_alone=self.is_alone())
+
+    def _take(self, served: ServedModel, member: Member, *, is_alone: bool) -> None:
+        line, call = served.line, member.call
         self._check_room(line, served, call)
+        line.waiting += 1
         if call.rows > SMALL_BATCH and served.is_parallel:
-            line.waiting += 1
             self._start(line.large, served, Batch(member))
             return
         batch = line.filling
         if batch is not None and batch.takes(call):
-            self._add(line, served, batch, member)
+            batch.add(member)
+            if batch.is_led or call.deadline is not None:
+                member.give_up_at_deadline(served.limits.predict_seconds)
             return
         batch = Batch(member)
-        line.waiting += 1
-        if not served.model.batching or self.is_alone():
+        if not served.model.batching or is_alone:
             self._flush(served, batch)
             return
         line.filling = batch
-        asyncio.get_running_loop().call_soon(self._flush, served, batch)
+        asyncio.get_running_loop().call_soon(self._turn, served, batch, call.turns - 1)
+
+    def _turn(self, served: ServedModel, batch: Batch, left: int) -> None:
+        """Run a batch once so many turns have passed that those read with it are in it."""
+        if left and served.line.filling is batch:
+            asyncio.get_running_loop().call_soon(self._turn, served, batch, left - 1)
+        else:
+            self._flush(served, batch)
 
     def _flush(self, served: ServedModel, batch: Batch) -> None:
-        """Run a batch of those who are told; those that were read in the same turn are in it."""
+        """Run a batch here if the engine is free and quick, and in a task of its own otherwise."""
         line = served.line
         if line.engine.locked() or not _quick(served, batch):
             self._start(line.engine, served, batch)
@@ -126,39 +129,6 @@ class Predictor:
                 fix="ask again after a while, or serve it by more workers",
             )
 
-    @staticmethod
-    def _add(line: Line, served: ServedModel, batch: Batch, member: Member) -> None:
-        batch.add(member)
-        line.waiting += 1
-        if batch.is_led or member.call.deadline is not None:
-            member.give_up_at_deadline(served.limits.predict_seconds)
-
-    async def _join(self, line: Line, served: ServedModel, batch: Batch, member: Member) -> Any:
-        member.answered = asyncio.get_running_loop().create_future()
-        self._add(line, served, batch, member)
-        return await member.answered
-
-    def _at_once_here(self, served: ServedModel, batch: Batch) -> Any:
-        """Run a batch on the event loop; the others are told, the first one is answered."""
-        served.line.waiting -= len(batch.members) - 1
-        try:
-            outcomes = self._done(served, batch, "turn", self._answers(served, batch))
-        except BaseException as error:
-            batch.fail(error)
-            raise
-        batch.tell(outcomes)
-        first = outcomes[0]
-        if isinstance(first, Exception):
-            raise first
-        return first
-
-    async def _queued(self, turn: Turn, served: ServedModel, batch: Batch, member: Member) -> Any:
-        """Have a task of its own run the batch: no caller waits longer than its own deadline."""
-        member.answered = asyncio.get_running_loop().create_future()
-        served.line.waiting += 1
-        self._start(turn, served, batch)
-        return await member.answered
-
     def _start(self, turn: Turn, served: ServedModel, batch: Batch) -> None:
         leading = asyncio.create_task(self._lead(turn, served, batch))
         self._leading.add(leading)
@@ -166,21 +136,6 @@ class Predictor:
         batch.is_led = True
         for each in batch.members:
             each.give_up_at_deadline(served.limits.predict_seconds)
-
-    async def _next_turn(self, line: Line, served: ServedModel, batch: Batch) -> None:
-        """Let others join; if the first one's caller goes away meanwhile, they go on without it."""
-        try:
-            for _ in range(batch.members[0].call.turns):
-                await asyncio.sleep(0)
-                if line.filling is not batch:
-                    return
-        except asyncio.CancelledError:
-            batch.leave_first()
-            if batch.members:
-                self._start(line.engine, served, batch)
-            elif line.filling is batch:
-                line.filling = None
-            raise
 
     async def _lead(self, turn: Turn, served: ServedModel, batch: Batch) -> None:
         """Wait for the engine, and call it in a thread if that may take long."""
@@ -269,6 +224,19 @@ class Predictor:
             if frame is not None:
                 self._recorder.append(frame)
         return answers, seconds
+
+
+def _answer(answered: asyncio.Future[Any], outcome: Any) -> None:
+    """Give what a member is told to whoever waits for it."""
+    if answered.done():
+        return
+    if isinstance(outcome, StopIteration):
+        # A future does not take it.
+        answered.set_exception(RuntimeError("the model raised StopIteration"))
+    elif isinstance(outcome, Exception):
+        answered.set_exception(outcome)
+    else:
+        answered.set_result(outcome)
 
 
 def _quick(served: ServedModel, batch: Batch) -> bool:
