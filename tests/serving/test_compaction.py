@@ -22,7 +22,7 @@ from mainspring.core.errors import Unavailable
 from mainspring.monitoring import prediction_log
 from mainspring.monitoring.prediction_log import read_predictions
 from mainspring.serving.compacting import LOOK_SECONDS, Compactor
-from mainspring.serving.compaction import CompactionLimits, compact, seal_journals
+from mainspring.serving.compaction import MOST_OPEN, CompactionLimits, compact, seal_journals
 from mainspring.serving.log_files import Replacement, log_files
 from mainspring.serving.replacing import only_one
 from mainspring.serving.snapshot import LogSettings
@@ -48,9 +48,23 @@ def test_journals_of_one_day_become_one_file(tmp_path: Path) -> None:
     (made,) = seal_journals(tmp_path)
 
     assert made.name.startswith("0-4-")
+    assert pq.ParquetFile(made).num_row_groups == 1
     assert found(tmp_path) == ["0", "1", "2", "3", "4"]
     assert {path.suffix for path in tmp_path.iterdir()} == {".parquet", ".lock"}
     assert made.stat().st_mode & 0o077 == 0
+
+
+def test_history_of_many_days_is_kept_apart(tmp_path: Path) -> None:
+    """More days than files are written at the same time, and then the first ones again."""
+    days = [*range(MOST_OPEN + 5), 0, 1]
+    for number, day in enumerate(days):
+        journal(tmp_path, f"w-{number:06d}.journal", frame(str(number), at=day * DAY + number))
+
+    made = seal_journals(tmp_path)
+
+    assert sorted(found(tmp_path), key=int) == [str(number) for number in range(len(days))]
+    assert len(made) == len(days)
+    assert all(part.first // DAY == part.last // DAY for part in log_files(tmp_path).parts)
 
 
 def test_models_and_columns_are_kept_apart(tmp_path: Path) -> None:
