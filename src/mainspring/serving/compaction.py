@@ -17,7 +17,7 @@ from pathlib import Path
 import pyarrow as pa
 
 from mainspring.serving.frame_table import tables_of
-from mainspring.serving.journal import recover, scan
+from mainspring.serving.journal import Reader, recover, scan
 from mainspring.serving.log_files import SEALED, log_files
 from mainspring.serving.merging import MERGE_BYTES, merge_parts, remove_older
 from mainspring.serving.replacing import Draft, Drafts, only_one, span_of
@@ -81,11 +81,11 @@ def _sealed(folder: Path, journals: list[Path]) -> list[Path]:
     """Turn several journals, one after the other, into a file for each model, set of columns and
     span of days."""
     damaged: set[Path] = set()
-    drafts = Drafts(folder)
+    reader, drafts = Reader(), Drafts(folder)
     open_drafts: dict[Key, Draft] = {}
     try:
         for journal in journals:
-            found = scan(journal)
+            found = reader.scan(journal)
             if found.is_damaged:
                 damaged.add(journal)
             for table in tables_of(found.frames()):

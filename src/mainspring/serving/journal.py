@@ -18,7 +18,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from zlib import crc32
 
 import msgspec
@@ -32,7 +32,13 @@ MAGIC, FIRST_MAGIC = b"MSJ2", b"MSJ1"
 HEADER, FIRST_HEADER = struct.Struct("<4sII8s"), struct.Struct("<4sII")
 NO_MARKER = bytes(8)
 
-Packed = tuple[Datatype, tuple[int, ...], Any]
+if TYPE_CHECKING:
+    Data = Any
+else:
+    # Numbers are read as a view of the file's bytes, and written from any buffer.
+    Data = memoryview | list[Any]
+
+Packed = tuple[Datatype, tuple[int, ...], Data]
 """A column: its datatype, the shape of a row, and little-endian numbers or a list of texts."""
 
 
@@ -112,8 +118,8 @@ class _FirstFrame(msgspec.Struct, kw_only=True):
     model: str
     version: str
     rows: int
-    inputs: dict[str, tuple[Datatype, Any]]
-    outputs: dict[str, tuple[Datatype, Any]]
+    inputs: dict[str, tuple[Datatype, Data]]
+    outputs: dict[str, tuple[Datatype, Data]]
 
 
 _encode = msgspec.msgpack.Encoder().encode
@@ -144,7 +150,7 @@ def encode_frame(frame: Frame, marker: bytes = NO_MARKER) -> bytes:
 class Scan:
     """What a file holds: where its whole frames are, and whether anything else is between them."""
 
-    data: bytes
+    data: bytes | memoryview
     spans: list[tuple[bytes, int, int]]
     """The magic of each whole frame, and the start and the end of its payload."""
     is_damaged: bool
@@ -155,11 +161,29 @@ class Scan:
         return self.spans[-1][2] if self.spans else 0
 
     def frames(self) -> Iterator[Frame]:
-        """Each whole frame, in the order in which they were written."""
+        """Each whole frame, in the order in which they were written; its numbers are views of the data."""
         view = memoryview(self.data)
         for magic, start, end in self.spans:
             payload = view[start:end]
             yield _decode(payload) if magic == MAGIC else _from_first(_decode_first(payload))
+
+
+class Reader:
+    """Looks through files one after the other, in the same memory: frames of the last one are gone."""
+
+    def __init__(self) -> None:
+        self._memory = memoryview(bytearray())
+
+    def scan(self, path: Path) -> Scan:
+        """As the function of that name."""
+        with path.open("rb", buffering=0) as file:
+            size = os.fstat(file.fileno()).st_size
+            if size > len(self._memory):
+                self._memory = memoryview(bytearray(size))
+            read = 0
+            while count := file.readinto(self._memory[read:size]):
+                read += count
+        return _scan(self._memory[:read])
 
 
 def scan(path: Path) -> Scan:
@@ -167,7 +191,10 @@ def scan(path: Path) -> Scan:
 
     A last frame that was not written to its end is not called damage: nobody was answered for it.
     """
-    data = path.read_bytes()
+    return _scan(path.read_bytes())
+
+
+def _scan(data: bytes | memoryview) -> Scan:
     found = Scan(data, [], is_damaged=False)
     position, known = 0, b""
     while position < len(data):
@@ -178,6 +205,7 @@ def scan(path: Path) -> Scan:
             known = known or _kind_at(data, position)
             position = span[2]
         else:
+            data = bytes(data)
             position = _next_magic(data, position + 1)
     found.is_damaged |= not _is_torn(data, found.end)
     return found
@@ -188,15 +216,17 @@ def read_frames(path: Path) -> Iterator[Frame]:
     return scan(path).frames()
 
 
-def _kind_at(data: bytes, position: int) -> bytes:
+def _kind_at(data: bytes | memoryview, position: int) -> bytes:
     """What the headers of one file have in common: the magic and the marker."""
-    magic = data[position : position + 4]
-    marker = data[position + FIRST_HEADER.size : position + HEADER.size]
+    magic = bytes(data[position : position + 4])
+    marker = bytes(data[position + FIRST_HEADER.size : position + HEADER.size])
     return magic + marker if magic == MAGIC else magic
 
 
-def _frame_at(data: bytes, position: int, known: bytes) -> tuple[bytes, int, int] | None:
-    magic = data[position : position + 4]
+def _frame_at(
+    data: bytes | memoryview, position: int, known: bytes
+) -> tuple[bytes, int, int] | None:
+    magic = bytes(data[position : position + 4])
     header = HEADER if magic == MAGIC else FIRST_HEADER
     start = position + header.size
     if magic not in (MAGIC, FIRST_MAGIC) or start > len(data):
@@ -217,7 +247,7 @@ def _next_magic(data: bytes, position: int) -> int:
     return min((place for place in found if place >= 0), default=len(data))
 
 
-def _is_torn(data: bytes, position: int) -> bool:
+def _is_torn(data: bytes | memoryview, position: int) -> bool:
     """Whether what is left from there is the beginning of a frame, or nothing."""
     left = len(data) - position
     if left < HEADER.size:
