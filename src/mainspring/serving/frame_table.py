@@ -124,7 +124,15 @@ def _run(frames: list[Frame]) -> pa.Table:
         columns[f"input.{name}"] = _column([frame.inputs[name] for frame in frames], of_frame)
     for name in frames[0].outputs:
         columns[f"output.{name}"] = _column([frame.outputs[name] for frame in frames], of_frame)
-    return pa.table(columns)
+    return pa.Table.from_arrays(
+        [*columns.values()],
+        schema=pa.schema([_field(name, array.type) for name, array in columns.items()]),
+    )
+
+
+def _field(name: str, kind: pa.DataType) -> pa.Field:
+    """A column; only texts can be missing, and what cannot is written faster."""
+    return pa.field(name, kind, nullable=kind == pa.string() or kind == pa.list_(pa.string()))
 
 
 def _request_ids(frames: list[Frame], calls: Array) -> pa.Array | pa.ChunkedArray:
@@ -162,7 +170,8 @@ def _column(parts: list[Packed], rows: Array) -> pa.Array:
         return values
     sizes = np.repeat([prod(one) for _, one, _ in parts], rows)
     offsets = np.concatenate([[0], np.cumsum(sizes)]).astype(np.int32)
-    return pa.ListArray.from_arrays(numbers(offsets, pa.int32()), values)
+    kind = pa.list_(pa.field("item", values.type, nullable=datatype == "BYTES"))
+    return pa.ListArray.from_arrays(numbers(offsets, pa.int32()), values, type=kind)
 
 
 def _wider(one: pa.DataType, other: pa.DataType) -> pa.DataType:
