@@ -8,16 +8,20 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
+from sklearn.compose import make_column_transformer
 from sklearn.ensemble import GradientBoostingClassifier, RandomForestClassifier
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import StandardScaler
+from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
 from mainspring.core.errors import Invalid
+from mainspring.core.signature import Column
 from mainspring.engines import examination
 from mainspring.engines.engine import Engine
 from mainspring.engines.examination import Examination, Rules, Sample
+from mainspring.engines.made_rows import made_rows
 from mainspring.engines.source import load_source
 from mainspring.engines.table import SIZES, EngineTable
 from mainspring.engines.tensor import Tensors
@@ -226,3 +230,19 @@ def test_a_folder_that_we_did_not_save_keeps_its_engine(tmp_path: Path) -> None:
 
     assert choices(found.table) == ["native"] * 3
     assert "holds no model.json" in found.table.reason
+
+
+def test_a_model_that_refuses_rows_is_timed_with_those_that_it_takes(tmp_path: Path) -> None:
+    frame = pd.DataFrame({"size": [1.0, 2.0, 3.0, 4.0], "kind": ["a", "b", "a", "b"]})
+    columns = make_column_transformer((OneHotEncoder(), ["kind"]), remainder=StandardScaler())
+    model = make_pipeline(columns, LogisticRegression()).fit(frame, [0, 1, 0, 1])
+    kept = Column(name="kind", datatype="BYTES", nullable=True, categories=("a", "b"))
+    numbers = Column(name="size", datatype="FP64", nullable=True)
+    fitted_models.saved(model, tmp_path, (numbers, kept), SCORE)
+    native = load_source(str(tmp_path))
+
+    found = examine(tmp_path, sampled(made_rows(native.signature, 300, 1)), QUICK_AT_FEW)
+
+    assert choices(found.table) == ["native", "native", "native"]
+    assert found.table.reason.startswith("its own engine refuses rows that fit its signature")
+    assert found.model is None

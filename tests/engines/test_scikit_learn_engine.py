@@ -104,16 +104,19 @@ def test_text_in_a_matrix_makes_it_a_matrix_of_text(tmp_path: Path) -> None:
     assert model.predict({"input": data})["predict"].tolist() == [0, 1, 2]
 
 
-def test_whether_numbers_may_be_missing_is_what_the_first_step_says(tmp_path: Path) -> None:
+def test_numbers_may_be_missing_where_the_whole_model_takes_that(tmp_path: Path) -> None:
     data, target = load_iris(return_X_y=True)
 
     filling = saved(make_pipeline(SimpleImputer(), GaussianNB()).fit(data, target), tmp_path)
     strict = saved(GaussianNB().fit(data, target), tmp_path)
+    # Its first step takes NaN, and says so for the whole pipeline.
+    scaled = saved(make_pipeline(StandardScaler(), GaussianNB()).fit(data, target), tmp_path)
 
     gap = np.full((1, 4), np.nan)
     assert filling.predict({"input": gap})["predict"].shape == (1,)
-    with pytest.raises(Invalid, match="row 0: null"):
-        strict.predict({"input": gap})
+    for model in (strict, scaled):
+        with pytest.raises(Invalid, match="row 0: null"):
+            model.predict({"input": gap})
 
 
 @pytest.mark.parametrize(

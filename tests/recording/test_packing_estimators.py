@@ -8,11 +8,13 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from sklearn.compose import make_column_transformer
 from sklearn.datasets import load_iris
 from sklearn.ensemble import GradientBoostingClassifier, RandomForestClassifier
+from sklearn.impute import SimpleImputer
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import FunctionTransformer, StandardScaler
+from sklearn.preprocessing import FunctionTransformer, OneHotEncoder, StandardScaler
 
 from mainspring.core.errors import Invalid
 from mainspring.core.signature import Column, Signature
@@ -55,6 +57,20 @@ def test_an_estimator_without_a_sample_says_itself_what_it_takes(tmp_path: Path)
     )
     found = load_source(str(tmp_path)).predict({"input": DATA})
     np.testing.assert_array_equal(found["predict"], model.predict(DATA))
+
+
+def test_only_what_the_model_takes_without_a_value_may_lack_one(tmp_path: Path) -> None:
+    filling = make_column_transformer(
+        (SimpleImputer(), ["a", "b"]), (OneHotEncoder(), ["kind"]), remainder=StandardScaler()
+    )
+    frame = FRAME.assign(kind=["x", "y"] * 75)
+    model = make_pipeline(filling, LogisticRegression(max_iter=1000)).fit(frame, TARGET == 1)
+
+    packed = pack(model, tmp_path, None, None, frame[:20])
+
+    nullable = {column.name: column.nullable for column in packed.signature.inputs}
+    assert nullable == {"a": True, "b": True, "c": False, "d": False, "kind": False}
+    assert packed.signature == load_source(str(tmp_path)).signature
 
 
 def test_what_autologging_saw_of_a_call_is_served(tmp_path: Path) -> None:

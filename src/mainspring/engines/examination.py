@@ -9,8 +9,9 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 import msgspec
+import numpy as np
 
-from mainspring.core.errors import MainspringError
+from mainspring.core.errors import Invalid, MainspringError
 from mainspring.engines.choice import chosen, in_words
 from mainspring.engines.conversion import Conversion, convert
 from mainspring.engines.engine import Engine, LoadedModel, ModelDescription
@@ -24,6 +25,8 @@ from mainspring.engines.timing import Medians, medians
 Measure = Callable[[Mapping[str, Engine], Tensors], Medians]
 DEFAULT_BUDGET = Budget()
 PRECISIONS: tuple[Precision, ...] = ("FP32", "FP64")
+MOST_ASKED = 200
+"""So many rows are asked one by one, where a model does not take all."""
 PACKAGES = (
     "lightgbm", "numpy", "onnx", "onnxruntime", "scikit-learn", "skl2onnx",
 )  # fmt: skip
@@ -87,7 +90,11 @@ def examine(
     if native.rows is not None or not native.batching:
         many = f"{native.rows} rows" if native.rows is not None else "one request"
         return _untimed(native, sample, rules, f"its own engine takes {many} a call")
-    subject = _Subject(folder, native, sample, native.predict(sample.inputs), rules)
+    try:
+        expected = native.predict(sample.inputs)
+    except Invalid as error:
+        return _by_itself(native, sample, rules, error)
+    subject = _Subject(folder, native, sample, expected, rules)
     best, reason = _best(subject)
     engines: dict[str, Engine] = {"native": native.engine}
     if best is not None and best.parity.within:
@@ -106,6 +113,46 @@ def examine(
         parity=best.parity,
     )
     return Examination(table, best.conversion.model if table.uses_onnx else None)
+
+
+def _by_itself(native: LoadedModel, sample: Sample, rules: Rules, error: Invalid) -> Examination:
+    """The times of an engine that refuses rows which fit its signature: gaps, unknown categories.
+
+    No conversion stands in for it: one would answer what the version itself refuses.
+    """
+    filled = {name: _filled(values) for name, values in sample.inputs.items()}
+    answered = _answered(native, filled)
+    if not answered:
+        raise error
+    inputs = {name: values[answered] for name, values in filled.items()}
+    measured = rules.measure({"native": native.engine}, _repeated(inputs, max(SIZES)))
+    reason = (
+        "its own engine refuses rows that fit its signature, and a conversion would answer them: "
+        f"{error.message}"
+    )[:1000]
+    told = _untimed(native, sample, rules, reason).table
+    return Examination(msgspec.structs.replace(told, sizes=chosen(measured, None)))
+
+
+def _answered(native: LoadedModel, inputs: Tensors) -> list[int]:
+    """The places of the first rows that it answers, each asked alone."""
+    found: list[int] = []
+    for place in range(min(MOST_ASKED, len(next(iter(inputs.values()))))):
+        try:
+            native.predict({name: values[place : place + 1] for name, values in inputs.items()})
+        except Invalid:
+            continue
+        found.append(place)
+    return found
+
+
+def _filled(values: Array) -> Array:
+    """A value wherever there is none: zero, or a text that stands in another row."""
+    # NaN is not itself, and a text that is missing is None.
+    gaps = np.not_equal(values, values) | np.equal(values, np.array(None))
+    known = values[~gaps]
+    other = (known[0] if len(known) else "") if values.dtype == object else 0
+    return np.where(gaps, other, values).astype(values.dtype, copy=False)
 
 
 def _untimed(native: LoadedModel, sample: Sample, rules: Rules, reason: str) -> Examination:

@@ -22,6 +22,7 @@ from mainspring.engines.estimator import (
     text_features,
     unwrapped,
 )
+from mainspring.engines.missing import made_up, narrowed
 from mainspring.engines.pickles import EXTRA, read_pickle
 from mainspring.engines.skops_files import read_skops
 from mainspring.engines.tensor import DTYPES, Array, Tensors, datatype_of
@@ -75,6 +76,8 @@ class ScikitLearnEngine:
         self._probable = PROBABILITIES in taken
         self._decided = PREDICT in taken
         self._classes = estimator.classes_ if _decides_by_probability(estimator) else None
+        if signature is None or not signature.inputs:
+            self.signature = self.narrowed_signature()
 
     def predict(self, inputs: Tensors) -> Tensors:
         """Call the estimator; errors: what it refuses with a ValueError is `Invalid`."""
@@ -98,6 +101,13 @@ class ScikitLearnEngine:
             found[name] = values
         return found
 
+    def narrowed_signature(self) -> Signature:
+        """The signature, in which only what the estimator takes without a value may lack one."""
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # about rows that are made up
+            inputs = narrowed(self.signature.inputs, self.predict)
+        return Signature(inputs=inputs, outputs=self.signature.outputs)
+
     def _natural_outputs(self, inputs: tuple[Column, ...]) -> tuple[Column, ...]:
         estimator = self._estimator
         classes = _classes(estimator)
@@ -111,7 +121,7 @@ class ScikitLearnEngine:
     def _tried(self, inputs: tuple[Column, ...]) -> Column:
         """The column of `predict`, as it answers one made-up row; one FP64 if it refuses that."""
         try:
-            found = np.asarray(self._estimator.predict(self._feed(_made_up(inputs))))
+            found = np.asarray(self._estimator.predict(self._feed(made_up(inputs))))
         except ValueError:
             return Column(name=PREDICT, datatype="FP64")
         if found.ndim < 1 or len(found) != 1:
@@ -200,18 +210,6 @@ def _check_kind(column: Column, kind: str, estimator: Any) -> None:
                 f"{', '.join(map(repr, classes[:3].tolist()))}",
                 field=column.name,
             )
-
-
-def _made_up(columns: tuple[Column, ...]) -> Tensors:
-    """One row that fits the columns: zeros, and the first level of what has levels."""
-    row: Tensors = {}
-    for column in columns:
-        value: object = 0
-        if column.datatype == "BYTES":
-            value = column.categories[0] if column.categories else ""
-        shape = (1, *(max(size, 1) for size in column.shape))
-        row[column.name] = np.full(shape, value, dtype=DTYPES[column.datatype])
-    return row
 
 
 def _feed(estimator: Any, inputs: tuple[Column, ...]) -> Feed:

@@ -41,7 +41,7 @@ def save(model: Any, folder: Path) -> Saved:
 
 def _saved(model: Any, path: Path, params: dict[str, object]) -> Saved:
     def serve(signature: Signature | None) -> Signature:
-        return ScikitLearnEngine(model, signature).signature
+        return ScikitLearnEngine(model, signature).narrowed_signature()
 
     return Saved(
         files=[path.name],
