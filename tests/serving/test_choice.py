@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import msgspec
@@ -63,6 +64,16 @@ def score_of(folder: Path) -> float:
         for column in model.signature.inputs
     }
     return float(model.predict(inputs)["score"][0])
+
+
+def test_a_conversion_that_answers_everything_is_loaded_alone(
+    first_model: Path, second_model: Path, conversion: Path, tmp_path: Path
+) -> None:
+    folder = shutil.copytree(first_model, tmp_path / "native")
+    (folder / "model.txt").write_text("what no engine could read")
+    model = {**served(folder), "choice": chosen(conversion, "onnx", "onnx", "onnx")}
+    with Plane(tmp_path, [model]) as plane:  # type: ignore[list-item]
+        assert answer(plane, 1) == pytest.approx(score_of(second_model), abs=1e-6)
 
 
 def test_a_conversion_that_cannot_be_loaded_keeps_nobody_from_an_answer(

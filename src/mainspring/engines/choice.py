@@ -9,7 +9,15 @@ from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 
-from mainspring.engines.engine import Engine, LoadedModel, ModelDescription
+from mainspring.core.signature import Signature
+from mainspring.engines.engine import (
+    DESCRIPTION,
+    Engine,
+    LoadedModel,
+    ModelDescription,
+    as_loaded,
+    read_description,
+)
 from mainspring.engines.onnx import MODEL, load
 from mainspring.engines.table import EngineName, EngineTable, Parity, Precision, Timed
 from mainspring.engines.tensor import Tensors
@@ -45,6 +53,18 @@ def borders(sizes: list[int]) -> list[float]:
     return [math.sqrt(low * high) for low, high in pairwise(sizes)]
 
 
+def load_alone(folder: Path, onnx_folder: Path, table: EngineTable) -> LoadedModel | None:
+    """The version's conversion by itself, where it answers everything; None where it does not.
+
+    Neither the library nor the file of its own engine is read then: they may take seconds, and most of
+    the memory. Errors: as `load_chosen`, and those of the folder's description.
+    """
+    if not _is_onnx_alone(table) or not (folder / DESCRIPTION).is_file():
+        return None
+    signature = read_description(folder).signature
+    return as_loaded("onnx", signature, _converted(onnx_folder, signature))
+
+
 def load_chosen(native: LoadedModel, onnx_folder: Path, table: EngineTable) -> LoadedModel:
     """The model with the engines that its table chose; `onnx_folder` holds `model.onnx`.
 
@@ -52,12 +72,19 @@ def load_chosen(native: LoadedModel, onnx_folder: Path, table: EngineTable) -> L
     """
     if not table.uses_onnx:
         return native
-    description = ModelDescription(engine="onnx", signature=native.signature, files=(MODEL,))
-    onnx: Engine = load(onnx_folder, description)
-    if all(size.chosen == "onnx" for size in table.sizes):
+    onnx = _converted(onnx_folder, native.signature)
+    if _is_onnx_alone(table):
         return replace(native, name="onnx", engine=onnx)  # the other one's memory is given back
     engine = ChosenEngine({"native": native.engine, "onnx": onnx}, table)
     return replace(native, name=f"{native.name}, onnx", engine=engine)
+
+
+def _is_onnx_alone(table: EngineTable) -> bool:
+    return table.uses_onnx and all(size.chosen == "onnx" for size in table.sizes)
+
+
+def _converted(folder: Path, signature: Signature) -> Engine:
+    return load(folder, ModelDescription(engine="onnx", signature=signature, files=(MODEL,)))
 
 
 def chosen(measured: Medians, parity: Parity | None) -> tuple[Timed, ...]:

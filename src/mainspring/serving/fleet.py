@@ -12,7 +12,7 @@ import numpy as np
 
 from mainspring.core.errors import Invalid, MainspringError, NotFound, Unavailable
 from mainspring.core.signature import Column, Datatype, Signature
-from mainspring.engines.choice import load_chosen
+from mainspring.engines.choice import load_alone, load_chosen
 from mainspring.engines.engine import LoadedModel
 from mainspring.engines.source import load_source
 from mainspring.engines.tensor import DTYPES, Tensors
@@ -117,9 +117,11 @@ def _settings(snapshot: Snapshot) -> tuple[object, ...]:
 
 
 def _load(source: Source, snapshot: Snapshot, policy: LogPolicy) -> ServedModel:
-    model = load_source(source.place, allow_code=snapshot.allow_code)
-    if source.choice is not None:
-        model = _with_choice(model, source, source.choice)
+    model = _alone(source, source.choice) if source.choice is not None else None
+    if model is None:
+        model = load_source(source.place, allow_code=snapshot.allow_code)
+        if source.choice is not None:
+            model = _with_choice(model, source, source.choice)
     policy.check_against(model.signature)
     if model.signature.inputs:
         _warm_up(model, source)
@@ -144,6 +146,13 @@ def _warm_up(model: LoadedModel, source: Source) -> None:
             f"texts: {type(error).__name__}: {error}",
             field="source",
         ) from error
+
+
+def _alone(source: Source, choice: Choice) -> LoadedModel | None:
+    """The version's conversion where nothing else is needed, and it can be loaded."""
+    with contextlib.suppress(MainspringError, OSError):
+        return load_alone(Path(source.place), Path(choice.folder), choice.table)
+    return None  # loading it beside its own engine says why
 
 
 def _with_choice(model: LoadedModel, source: Source, choice: Choice) -> LoadedModel:
