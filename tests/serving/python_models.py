@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import os
+import signal
+import sys
 import time
+from pathlib import Path
 from typing import Any, ClassVar
+from urllib.request import urlopen
 
 import numpy as np
 
@@ -35,6 +40,23 @@ class Moody:
         if RAISE in values:
             raise ValueError("this number is not liked")
         return {"y": values[:-1] if SHORT in values else values * 2}
+
+
+class KilledOnce(Moody):
+    """Of two processes the one that is later dies while it loads, once the other one answers."""
+
+    def load(self) -> None:
+        snapshot = Path(sys.argv[sys.argv.index("--snapshot") + 1])
+        for name in ("first", "second"):
+            try:
+                snapshot.with_name(name).mkdir()
+            except FileExistsError:
+                continue
+            if name == "second":
+                port = json.loads(snapshot.read_text())["port"]
+                urlopen(f"http://127.0.0.1:{port}/v2/health/ready").close()
+                os.kill(os.getpid(), signal.SIGKILL)
+            return
 
 
 class Slow:

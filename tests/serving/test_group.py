@@ -156,6 +156,14 @@ def test_a_process_that_never_comes_up_ends_the_group(tmp_path: Path, first_mode
     plane.client.close()
 
 
+def test_one_that_is_killed_while_it_loads_does_not_end_those_that_serve(tmp_path: Path) -> None:
+    with Plane(tmp_path, [moody("KilledOnce")], workers=2) as plane:
+        assert replaced(plane) == ["it was ended by SIGKILL"]
+
+        assert plane.client.post("/v2/models/killedonce/infer", json=numbers(1)).status_code == 200
+        assert len(plane.workers()) == 2
+
+
 def test_requests_under_way_are_answered_while_it_stops(tmp_path: Path) -> None:
     with Plane(tmp_path, [moody("Slow")], workers=2) as plane, ThreadPoolExecutor(4) as callers:
         asked = [callers.submit(plane.client.post, "/v2/models/slow/infer", json=numbers(700))]

@@ -126,7 +126,7 @@ class Group:
             if child is not None:
                 code = child.poll()
                 if code is not None:
-                    if not place.was_ready and not self._is_told:
+                    if not self._is_told and not self._is_any_ready():
                         return code if code > 0 else 1
                     self._lost(place, _reason(code), now)
                 elif (reason := self._hanging(place, child, now)) is not None:
@@ -208,6 +208,14 @@ class Group:
                 place.leaving.remove(child)
             elif now - place.started_at > SILENT_SECONDS or place.child is None:
                 child.kill()
+
+    def _is_any_ready(self) -> bool:
+        """Whether one that lives, or lived, can load what it is to serve: the others can too."""
+        return any(
+            place.was_ready
+            or (place.child is not None and self._beats.read(place.slot)[1] != STARTING)
+            for place in self._places
+        )
 
     def _tell_when_ready(self) -> None:
         if self._is_told or not all(
