@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import signal
+import time
+from functools import partial
 from pathlib import Path
 
 import httpx2
@@ -12,6 +14,8 @@ import pytest
 from mainspring.core.errors import Conflict
 from mainspring.deployment import contract as deployment
 from mainspring.deployment.contract import Deployment, NameDeployment, Serving, StartDeployment
+from mainspring.deployment.process import start_time
+from mainspring.deployment.supervisor import STEADY_S
 from mainspring.interfaces.remote import RemoteClient
 from mainspring.serving.group import read_state
 from tests import story
@@ -62,10 +66,42 @@ def test_what_its_leader_replaces_is_told_and_the_port_stays(
     again = _ready(client)
     assert (again.url, again.pid != before.pid) == (before.url, True)
 
+    os.kill(again.pid or 0, signal.SIGSTOP)
+    wait_until(lambda: len(_reasons(client)) == 4, within_s=20)
+    assert _reasons(client)[3] == f"its process {again.pid} was stopped, and killed for that"
+    assert _ready(client).url == before.url
+
     with pytest.raises(Conflict, match="serves in another way"):
         client.call(deployment.start, StartDeployment(model=MODEL, serving=Serving(workers=3)))
     shown = cli.run("deploy", "show", MODEL, "--home", str(server.home)).stdout
     assert "workers: 2" in shown
+
+
+def test_one_that_was_killed_is_back_at_once_however_often(
+    server: Server,
+    client: RemoteClient,
+    tmp_path: Path,
+) -> None:
+    forests.saved(Kind("binary"), tmp_path / "model")
+    in_production(server, client, tmp_path / "model")
+    client.call(deployment.start, StartDeployment(model=MODEL))
+    before = _ready(client)
+
+    for times in (1, 2, 3, 4):
+        # It has to have lived a while each time: else it is one that does not come up.
+        wait_until(partial(_has_lived, _ready(client), STEADY_S + 0.5), within_s=20)
+        os.kill(_ready(client).pid or 0, signal.SIGKILL)
+        killed = time.monotonic()
+        wait_until(lambda: len(_reasons(client)) == times, within_s=20)  # noqa: B023
+        assert _ready(client).url == before.url
+        # With a wait of its own it would be 1, 2 and 5 seconds more.
+        assert time.monotonic() - killed < 4.0, f"death {times}"
+
+
+def _has_lived(found: Deployment, seconds: float) -> bool:
+    ticks = os.sysconf("SC_CLK_TCK")
+    started = (start_time(found.pid or 0) or 0) / ticks
+    return time.clock_gettime(time.CLOCK_BOOTTIME) - started > seconds
 
 
 def test_a_version_of_the_registry_is_served_by_itself(

@@ -37,6 +37,15 @@ def is_alive(process: Process | None) -> bool:
     return process is not None and start_time(process.pid) == process.started
 
 
+def is_stopped(process: Process) -> bool:
+    """Whether it was stopped by a signal or a debugger, and won't go on by itself."""
+    try:
+        text = Path(f"/proc/{process.pid}/stat").read_text()
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+    return text.rpartition(")")[2].split()[0] in "tT"
+
+
 def free_port() -> int:
     """A port that nobody listens on now."""
     with socket.socket() as probe:

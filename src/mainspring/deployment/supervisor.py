@@ -26,7 +26,7 @@ from mainspring.deployment.place import (
     new_place,
     place_of,
 )
-from mainspring.deployment.process import ask, end, is_alive, launch, start_time
+from mainspring.deployment.process import ask, end, is_alive, is_stopped, launch, start_time
 from mainspring.registry import contract as registry
 from mainspring.registry.contract import NameVersion
 from mainspring.registry.engine_contract import VersionEngines, show_engines
@@ -36,8 +36,10 @@ from mainspring.serving.snapshot import Choice, Snapshot, Source, read_snapshot,
 from mainspring.tracking.contract import FileEntry
 
 BACKOFF_S = (0.0, 1.0, 2.0, 5.0, 15.0, 30.0)
-STEADY_S = 30.0
-"""A process that ran this long starts with a clean sheet when it dies."""
+STEADY_S = 3.0
+"""A process that was ready, and ran this long, has a successor at once when it dies."""
+STOPPED_S = 0.4
+"""One that was stopped so long ago is replaced: what it leads is looked after by nobody."""
 DRAIN_S = 25.0
 ENGINES_S = 5.0
 """How often is asked whether the engines of a version were timed meanwhile."""
@@ -57,6 +59,10 @@ class _Watch:
     started_at: float = 0.0
     not_before: float = 0.0
     ended_at: float | None = None
+    stopped_at: float | None = None
+    """Since when it has been seen stopped, as by SIGSTOP."""
+    reason: str = ""
+    """Why it was ended, if not by itself."""
     versions: dict[int, ModelVersion] = field(default_factory=dict)
     engines: dict[int, VersionEngines] = field(default_factory=dict)
     engines_after: float = 0.0
@@ -92,7 +98,7 @@ class Supervisor:
             watch.child.poll()  # reap it, else a dead child looks alive as a zombie
         if placement.deployment.wanted == "stopped":
             self._stop(client, placement, watch)
-        elif is_alive(watch.process):
+        elif _is_running(watch):
             self._steer(client, workspace, placement, watch)
         else:
             self._start(client, workspace, placement, watch)
@@ -119,7 +125,7 @@ class Supervisor:
     def _start(self, client: Client, workspace: str, placement: Placement, watch: _Watch) -> None:
         deployment, now = placement.deployment, time.monotonic()
         if watch.process is not None and watch.started_at:
-            steady = now - watch.started_at > STEADY_S
+            steady = deployment.state == "ready" and now - watch.started_at > STEADY_S
             watch.deaths = 1 if steady else watch.deaths + 1
             watch.not_before = now + BACKOFF_S[min(watch.deaths - 1, len(BACKOFF_S) - 1)]
             watch.started_at = 0.0
@@ -146,7 +152,8 @@ class Supervisor:
         )
         watch.started_at, watch.ended_at = now, None
         hopeless = watch.deaths >= HOPELESS
-        message = f"its process {deployment.pid} was gone" if again else ""
+        message = f"its process {deployment.pid} {watch.reason or 'was gone'}" if again else ""
+        watch.reason = ""
         self._report(
             client,
             placement,
@@ -301,6 +308,26 @@ class Supervisor:
                 aside.replace(place)
             done.touch()
         return folder
+
+
+def _is_running(watch: _Watch) -> bool:
+    """Whether its process lives, and goes on; one that was stopped is killed."""
+    process, now = watch.process, time.monotonic()
+    if process is None or not is_alive(process):
+        return False
+    if not is_stopped(process):
+        watch.stopped_at = None
+    elif watch.stopped_at is None:
+        watch.stopped_at = now
+    elif now - watch.stopped_at >= STOPPED_S:
+        watch.stopped_at, watch.reason = None, "was stopped, and killed for that"
+        end(process, at_once=True)
+        # Until it is gone it would be taken for one that answers.
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            if watch.child is not None:
+                watch.child.wait(1.0)
+        return False
+    return True
 
 
 def _orphan(snapshot: Path) -> DataPlane | None:
