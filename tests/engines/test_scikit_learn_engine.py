@@ -106,12 +106,11 @@ def test_text_in_a_matrix_makes_it_a_matrix_of_text(tmp_path: Path) -> None:
 
 def test_numbers_may_be_missing_where_the_whole_model_takes_that(tmp_path: Path) -> None:
     data, target = load_iris(return_X_y=True)
-
-    filling = saved(make_pipeline(SimpleImputer(), GaussianNB()).fit(data, target), tmp_path)
-    strict = saved(GaussianNB().fit(data, target), tmp_path)
-    # Its first step takes NaN, and says so for the whole pipeline.
-    scaled = saved(make_pipeline(StandardScaler(), GaussianNB()).fit(data, target), tmp_path)
-
+    filling, strict, scaled = (
+        # A scaler takes NaN, and says so for the whole pipeline.
+        saved(make_pipeline(*first, GaussianNB()).fit(data, target), tmp_path)
+        for first in ([SimpleImputer()], [], [StandardScaler()])
+    )
     gap = np.full((1, 4), np.nan)
     assert filling.predict({"input": gap})["predict"].shape == (1,)
     for model in (strict, scaled):

@@ -70,6 +70,21 @@ class Slow:
         return {"y": inputs["x"] * 2}
 
 
+class Brain:
+    """Takes BF16 and gives it back, and doubled in either of the types that have its range."""
+
+    inputs: ClassVar[Any] = [{"name": "x", "datatype": "BF16", "shape": [-1, 2], "nullable": True}]
+    outputs: ClassVar[Any] = [
+        {"name": "x", "datatype": "BF16", "shape": [-1, 2]},
+        {"name": "twice", "datatype": "FP32", "shape": [-1, 2]},
+        {"name": "tenth", "datatype": "BF16", "shape": [-1, 2]},
+    ]
+
+    def predict(self, inputs: Tensors) -> Tensors:
+        values = inputs["x"]
+        return {"x": values, "twice": values * 2, "tenth": np.float32(0.1) * np.asarray(values)}
+
+
 class Halve:
     """Takes FP32 and gives half of it in FP16, beside the double as it came."""
 

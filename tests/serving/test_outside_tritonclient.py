@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import ml_dtypes
 import numpy as np
 import pytest
 import tritonclient.http as triton
@@ -18,7 +19,7 @@ from .data_plane import Plane
 from .test_group import moody
 
 SHAPES = [[], [0], [1], [3], [2, 3], [0, 3], [1, 2, 1, 2]]
-NO_JSON = "FP16"
+NO_JSON = ("FP16", "BF16")
 
 
 @pytest.fixture(scope="module")
@@ -39,8 +40,11 @@ def _values(datatype: str, shape: list[int]) -> Any:
     """As many values as the shape has, with the ends of what the datatype can hold."""
     count = int(np.prod(shape))
     dtype = DTYPES[datatype]  # type: ignore[index]
-    if dtype.kind == "O":
-        ends: list[Any] = [b"w\xc3\xb6rd", b"", b'"\\', "\U0001f600".encode()]
+    if datatype == "BF16":
+        dtype = np.dtype(ml_dtypes.bfloat16)
+        ends: list[Any] = [*np.array([0xFF7F, 0x7F7F, 0, 0x3F80], dtype="<u2").view(dtype)]
+    elif dtype.kind == "O":
+        ends = [b"w\xc3\xb6rd", b"", b'"\\', "\U0001f600".encode()]
     elif dtype.kind == "b":
         ends = [True, False]
     else:
@@ -70,7 +74,7 @@ def test_every_datatype_in_every_shape_both_ways(
     client: Any, datatype: str, shape: list[int]
 ) -> None:
     values = _values(datatype, shape)
-    for binary in (True,) if datatype == NO_JSON else (True, False):
+    for binary in (True,) if datatype in NO_JSON else (True, False):
         for wanted in (True, False, None):
             found = _echoed(client, values, datatype, binary=binary, wanted=wanted)
 

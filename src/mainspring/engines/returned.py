@@ -9,7 +9,8 @@ import numpy as np
 
 from mainspring.core.errors import Invalid
 from mainspring.core.signature import Column
-from mainspring.engines.tensor import DTYPES, Array, Tensors, datatype_of, fits_shape
+from mainspring.engines.bfloat16 import is_bfloat16, rounded
+from mainspring.engines.tensor import DTYPES, Array, Tensors, datatype_of, fits_shape, marked
 
 
 def as_tensors(model: str, returned: object) -> dict[str, Any]:
@@ -49,6 +50,7 @@ def _checked(model: str, column: Column, found: dict[str, Any], rows: int | None
                 "which it cannot be cast to without loss"
             )
         values = values.astype(wanted)
+    values = marked(values, column.datatype)
     fits = values.ndim == 1 + len(column.shape) and fits_shape(column, values.shape[1:])
     if not fits or rows not in (None, len(values)):
         raise RuntimeError(
@@ -63,6 +65,8 @@ def _array(model: str, name: str, value: object) -> Array:
         values = np.asarray(value)
     except (ValueError, TypeError, OverflowError) as error:
         raise RuntimeError(f"{model} gave {name!r}, which is no array: {error}") from error
+    if values.dtype.name == "bfloat16":  # of the package ml_dtypes
+        return rounded(values.astype(np.float32))
     if values.dtype.kind in "US":
         return values.astype(object)
     if values.dtype.kind == "O":
@@ -74,7 +78,8 @@ def _array(model: str, name: str, value: object) -> Array:
             )
         return values
     try:
-        return values.astype(DTYPES[datatype_of(values)], copy=False)
+        values = values.astype(DTYPES[datatype_of(values)], copy=False)
+        return rounded(values) if is_bfloat16(values) else values
     except Invalid:
         raise RuntimeError(
             f"{model} gave {name!r} as {values.dtype}, which the protocol has no datatype for"

@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 from mainspring.core.errors import Invalid
 from mainspring.core.signature import Column, Datatype, Signature
+from mainspring.engines.bfloat16 import BFLOAT16, is_bfloat16, rounded
 
 Array = npt.NDArray[Any]
 Tensors = dict[str, Array]
@@ -25,11 +26,15 @@ DTYPES: dict[Datatype, np.dtype[Any]] = {
     "INT32": np.dtype("<i4"),
     "INT64": np.dtype("<i8"),
     "FP16": np.dtype("<f2"),
+    "BF16": BFLOAT16,
     "FP32": np.dtype("<f4"),
     "FP64": np.dtype("<f8"),
     "BYTES": np.dtype(object),
 }
-DATATYPES: dict[np.dtype[Any], Datatype] = {dtype: name for name, dtype in DTYPES.items()}
+DATATYPES: dict[np.dtype[Any], Datatype] = {
+    dtype: name for name, dtype in DTYPES.items() if name != "BF16"
+}
+"""As what an array is kept; one of BF16 is of single precision but for its mark."""
 RESERVED = "mainspring."
 """Names that start so belong to the platform, never to a model's columns."""
 
@@ -40,6 +45,13 @@ def check_signature(signature: Signature) -> None:
         if not columns:
             raise Invalid(f"the signature has no {side}", field=side)
         check_columns(side, columns)
+        for column in columns:
+            if column.datatype == "BF16":
+                raise Invalid(
+                    f"column {column.name!r} is BF16, which only models in Python take and give",
+                    field=column.name,
+                    fix="say FP32",
+                )
 
 
 def check_columns(side: str, columns: tuple[Column, ...]) -> None:
@@ -151,6 +163,18 @@ def datatype_of(values: Array) -> Datatype:
     if found is None:
         raise Invalid(f"the dtype {values.dtype} has no datatype in the protocol")
     return found
+
+
+def told_as(values: Array) -> Datatype:
+    """The datatype that a caller is told of an array, which may be marked as BF16."""
+    return "BF16" if is_bfloat16(values) else datatype_of(values)
+
+
+def marked(values: Array, datatype: Datatype) -> Array:
+    """Numbers of single precision as the one or the other of its datatypes."""
+    if datatype == "BF16":
+        return values if is_bfloat16(values) else rounded(values)
+    return values.view(DTYPES[datatype]) if is_bfloat16(values) else values
 
 
 def null_refused(column: Column, row: int) -> Invalid:

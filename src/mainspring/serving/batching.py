@@ -111,7 +111,11 @@ class Batch:
         calls = [member.call.inputs for member in self.members]
         if len(calls) == 1:
             return calls[0]
-        return {name: np.concatenate([inputs[name] for inputs in calls]) for name in calls[0]}
+        joined = {name: np.concatenate([inputs[name] for inputs in calls]) for name in calls[0]}
+        for name, values in calls[0].items():
+            if values.dtype.metadata is not None:  # which numpy drops there: BF16 is marked by it
+                joined[name] = joined[name].view(values.dtype)
+        return joined
 
     def parts(self, outputs: Tensors) -> list[Tensors]:
         """The outputs that belong to each member."""

@@ -13,6 +13,14 @@ import numpy as np
 
 from mainspring.core.errors import Invalid, TooLarge
 from mainspring.core.signature import Column
+from mainspring.engines.bfloat16 import (
+    BFLOAT16,
+    ITEM_BYTES,
+    is_bfloat16,
+    rounded,
+    shortened,
+    widened,
+)
 from mainspring.engines.tensor import DATATYPES, DTYPES, Array, fits_shape, null_refused
 from mainspring.serving.numbers import PIECE, check_containers, flattened, pieces
 
@@ -55,6 +63,7 @@ class ColumnReader:
         self._declared = declared
         """Whether its shape is known, and its BYTES are text; otherwise both are the caller's."""
         self._dtype = DTYPES[column.datatype]
+        self._item_bytes = ITEM_BYTES if self._dtype is BFLOAT16 else self._dtype.itemsize
         self._value = _json_type(column)
         self._list: Any = GenericAlias(list, (self._value,))
         self._flat: Any = msgspec.json.Decoder(self._list)
@@ -160,7 +169,8 @@ class ColumnReader:
                 f"its shape {list(shape)} says {math.prod(shape)}",
                 field=self.column.name,
             )
-        return np.concatenate(arrays)
+        joined = np.concatenate(arrays)
+        return joined.view(BFLOAT16) if self._dtype is BFLOAT16 else joined
 
     def from_values(self, values: list[Any]) -> Array:
         """Values of a column, one a row, that were decoded already; None where one is missing."""
@@ -185,7 +195,7 @@ class ColumnReader:
         name, dtype = self.column.name, self._dtype
         if dtype.kind == "O":
             return self._texts(raw, shape)
-        wanted = math.prod(shape) * dtype.itemsize
+        wanted = math.prod(shape) * self._item_bytes
         if len(raw) != wanted:
             raise Invalid(
                 f"column {name!r} has {len(raw)} bytes; the shape {list(shape)} of "
@@ -195,7 +205,7 @@ class ColumnReader:
         if dtype.kind == "b" and raw.translate(None, b"\x00\x01"):
             raise Invalid(f"column {name!r} is BOOL; its bytes must be 0 or 1", field=name)
         # A copy: what the engine gets is aligned, and may be written to.
-        array = np.frombuffer(raw, dtype=dtype).copy()
+        array = widened(raw) if dtype is BFLOAT16 else np.frombuffer(raw, dtype=dtype).copy()
         if self._needs_numbers and np.count_nonzero(lacking := np.isnan(array)):
             raise null_refused(self.column, int(lacking.argmax()) * shape[0] // array.size)
         return self._shaped(array, shape)
@@ -203,7 +213,7 @@ class ColumnReader:
     def shape_in(self, raw: bytes) -> tuple[int, ...]:
         """The shape of a body that is nothing but this column."""
         column = self.column
-        size = self._dtype.itemsize * math.prod(column.shape)
+        size = self._item_bytes * math.prod(column.shape)
         if size <= 0 or not raw or len(raw) % size:
             raise Invalid(
                 f"the body has {len(raw)} bytes; each row of {column.name!r} takes {abs(size)}",
@@ -303,7 +313,7 @@ class ColumnReader:
         dtype = self._dtype
         if dtype.kind == "O":
             return _objects(values if self._declared else [v.encode() for v in values])
-        if len(values) <= PACKED:
+        if len(values) <= PACKED and dtype is not BFLOAT16:
             array = np.empty(len(values), dtype=dtype)
             try:
                 # A quarter of what numpy needs to read a list, and it refuses what does not fit.
@@ -316,8 +326,14 @@ class ColumnReader:
             self._check_unsigned(values, shape)
         if dtype.kind != "f" or dtype.itemsize == 8:
             return np.array(values, dtype=dtype)
+        return self._single(values, shape)
+
+    def _single(self, values: list[Any], shape: tuple[int, ...]) -> Array:
+        """Numbers that may be too large for their type, or have more digits."""
         with np.errstate(over="ignore"):
-            array = np.array(values, dtype=dtype)
+            array = np.array(values, dtype=self._dtype)
+        if self._dtype is BFLOAT16:
+            array = rounded(array)
         if np.count_nonzero(np.isinf(array)):
             place = int(np.isinf(array).argmax())
             raise self._unfitting(values, place, shape)
@@ -347,6 +363,8 @@ class ColumnReader:
 
 def to_bytes(values: Array) -> bytes:
     """The values as `from_bytes` reads them."""
+    if is_bfloat16(values):
+        return shortened(values)
     if values.dtype.kind not in "OSU":
         if values.dtype in DATATYPES:
             return values.tobytes()

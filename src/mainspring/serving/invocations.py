@@ -175,7 +175,7 @@ def _cell(column: Column, row: int, text: str) -> object:
                 return text
             case "BOOL":
                 return TRUTHS[text.strip().lower()]
-            case "FP16" | "FP32" | "FP64":
+            case "FP16" | "BF16" | "FP32" | "FP64":
                 return float(text)
             case _:
                 return int(text)

@@ -7,7 +7,7 @@ import numpy as np
 
 from mainspring.core.errors import Invalid
 from mainspring.core.signature import Column, Signature
-from mainspring.engines.tensor import DTYPES, Array, Tensors, datatype_of
+from mainspring.engines.tensor import DTYPES, Array, Tensors, told_as
 from mainspring.engines.tensor import RESERVED as PLATFORM
 from mainspring.serving.bodies import (
     LONGEST_NAME,
@@ -121,7 +121,7 @@ class Codec:
         rows = self._open_rows(columns) if self.is_open else self._rows(columns)
         if self.is_open or self._varies:
             kind = tuple(
-                (name, values.dtype.str, values.shape[1:]) for name, values in columns.items()
+                (name, told_as(values), values.shape[1:]) for name, values in columns.items()
             )
         if self._fixed_rows is not None and rows != self._fixed_rows:
             raise Invalid(f"the inputs have {rows} rows; the model takes {self._fixed_rows}")
@@ -320,7 +320,7 @@ def as_texts(name: str, values: Array) -> list[str | None]:
 def _tensor(
     binary: frozenset[str] | None, name: str, values: Array, tail: list[bytes]
 ) -> dict[str, object]:
-    datatype = datatype_of(values)
+    datatype = told_as(values)
     tensor: dict[str, object] = {"name": name, "shape": values.shape, "datatype": datatype}
     if binary is None or name in binary:
         raw = to_bytes(values)

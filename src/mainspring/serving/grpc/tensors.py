@@ -8,7 +8,7 @@ import numpy as np
 
 from mainspring.core.errors import Invalid
 from mainspring.core.signature import Datatype
-from mainspring.engines.tensor import Array, Tensors, datatype_of
+from mainspring.engines.tensor import Array, Tensors, told_as
 from mainspring.serving.columns import ColumnReader, to_bytes
 from mainspring.serving.fleet import ServedModel
 from mainspring.serving.grpc.messages import ModelInferResponse
@@ -30,7 +30,7 @@ CONTENTS: dict[str, str] = {
     "FP64": "fp64_contents",
     "BYTES": "bytes_contents",
 }
-"""The field that holds the elements of each datatype; FP16 has none."""
+"""The field that holds the elements of each datatype; FP16 and BF16 have none."""
 TURNS = 16
 """grpc.aio takes one call a turn: in fewer, requests that came together would not meet."""
 
@@ -76,7 +76,7 @@ def encode(served: ServedModel, request: InferRequest, outputs: Tensors) -> byte
     if REQUEST_ID in names:
         outputs = {**outputs, REQUEST_ID: np.array(request.ids(), dtype=object)}
     answer = ModelInferResponse(model_name=source.name, model_version=source.version, id=request.id)
-    given = [(name, outputs[name], datatype_of(outputs[name])) for name in names]
+    given = [(name, outputs[name], told_as(outputs[name])) for name in names]
     raw = request.binary is None or any(datatype not in CONTENTS for _, _, datatype in given)
     for name, values, datatype in given:
         tensor = answer.outputs.add(name=name, datatype=datatype, shape=values.shape)
