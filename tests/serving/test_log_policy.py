@@ -24,7 +24,8 @@ from mainspring.serving.journal import Frame
 from mainspring.serving.log_policy import LogPolicy
 
 from . import python_models
-from .data_plane import ECHO, Plane, row, served
+from .data_plane import ECHO, INFER, Plane, row, served
+from .test_group import moody, numbers
 from .test_operation import _run
 
 KEY, OTHER = "ab" * 16, "cd" * 16
@@ -209,6 +210,41 @@ def test_a_policy_must_name_what_the_model_has() -> None:
             policy.check_against(signature)
     with pytest.raises(Invalid, match="one value a row is wanted"):
         LogPolicy(entity_key="x").check_against(signature)
+
+
+def test_of_several_models_one_must_have_what_a_policy_names() -> None:
+    one, other = (
+        Signature(
+            inputs=(Column(name=name, datatype="FP64"),),
+            outputs=(Column(name="y", datatype="FP64"),),
+        )
+        for name in ("x", "w")
+    )
+    LogPolicy(redact=("x", "y"), entity_key="w").check_against(one, other)
+    with pytest.raises(
+        Invalid, match=r"names 'z'; the models have mainspring\.entity_key, w, x, y"
+    ):
+        LogPolicy(redact=("x", "z")).check_against(one, other)
+
+
+def test_models_with_other_columns_share_a_log_and_its_policy(
+    tmp_path: Path, first_model: Path
+) -> None:
+    models = [served(first_model), moody("Moody")]
+    policy = {"redact": ["radius"], "entity_key": "x"}
+    with Plane(tmp_path, models, log={"policy": policy}, is_steered=False) as plane:
+        assert plane.client.post(INFER, json=row()).status_code == 200
+        assert plane.client.post("/v2/models/moody/infer", json=numbers(7)).status_code == 200
+        for verb in ("unload", "load"):
+            asked = plane.client.post(f"/v2/repository/models/moody/{verb}")
+            assert asked.status_code == 200, asked.text
+
+    rows = read_predictions(plane.log_folder, None, None).to_pylist()
+    assert [(one["model"], one["entity_key"]) for one in rows] == [
+        ("tumour", None),
+        ("moody", "7.0"),
+    ]
+    assert "input.radius" not in rows[0]
 
 
 @pytest.mark.slow

@@ -109,6 +109,9 @@ def load_fleet(snapshot: Snapshot, previous: Fleet | None = None) -> Fleet:
         if source.loaded:
             served = kept.get(source) or _load(source, snapshot, policy)
             models.setdefault(source.name, {})[source.version] = served
+    if all(source.loaded for source in snapshot.models):  # else nobody knows what columns there are
+        every = [served.model for versions in models.values() for served in versions.values()]
+        policy.check_against(*(model.signature for model in every))
     return Fleet(snapshot=snapshot, tokens=frozenset(snapshot.tokens), models=models)
 
 
@@ -122,7 +125,6 @@ def _load(source: Source, snapshot: Snapshot, policy: LogPolicy) -> ServedModel:
         model = load_source(source.place, allow_code=snapshot.allow_code)
         if source.choice is not None:
             model = _with_choice(model, source, source.choice)
-    policy.check_against(model.signature)
     if model.signature.inputs:
         _warm_up(model, source)
     served = ServedModel(source, model, snapshot.limits, policy)

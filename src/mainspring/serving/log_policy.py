@@ -48,18 +48,28 @@ class LogPolicy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
                 fix="hash it instead: equal keys stay equal",
             )
 
-    def check_against(self, signature: Signature) -> None:
-        """Refuse names that a model with declared columns does not have: a typo would keep them."""
-        if not signature.inputs or not signature.outputs:
+    def check_against(self, *signatures: Signature) -> None:
+        """Refuse names that none of the models of one log has: a typo would keep them.
+
+        Of a model that declares no columns any name may be one.
+        """
+        for signature in signatures:
+            self._check_entity_key(signature)
+        if any(not signature.inputs or not signature.outputs for signature in signatures):
             return
-        known = {column.name for column in (*signature.inputs, *signature.outputs)} | {ENTITY_KEY}
+        known = {ENTITY_KEY}
+        for signature in signatures:
+            known |= {column.name for column in (*signature.inputs, *signature.outputs)}
         named = [*self.redact, *self.hashed, *([self.entity_key] if self.entity_key else [])]
         for name in named:
             if name not in known:
+                models = "the model has" if len(signatures) == 1 else "the models have"
                 raise Invalid(
-                    f"the log's policy names {name!r}; the model has {', '.join(sorted(known))}",
+                    f"the log's policy names {name!r}; {models} {', '.join(sorted(known))}",
                     field="log",
                 )
+
+    def _check_entity_key(self, signature: Signature) -> None:
         for column in signature.inputs:
             if column.name == self.entity_key and column.shape not in {(), (1,)}:
                 raise Invalid(
