@@ -133,6 +133,10 @@ def test_every_form_of_mlflow_is_answered(
     assert len(answer["mainspring.request_id"]) == 2
 
 
+def test_inputs_without_lists_are_one_row(plane: Plane, scores: list[float]) -> None:
+    assert _invoke(plane, {"inputs": ROW}).json()["predictions"] == scores[:1]
+
+
 @pytest.mark.parametrize("start", ["", "\ufeff"])
 @pytest.mark.parametrize("end", ["\n", "\r\n"])
 def test_csv_is_answered(plane: Plane, scores: list[float], start: str, end: str) -> None:
@@ -167,7 +171,8 @@ BAD_FORMS: list[tuple[object, str | None, int, str]] = [
     ({"instances": [[1]]}, JSON, 400, "row 0 is 1 values; a list of 5 values is wanted"),
     ({"instances": [ROW, [1]]}, JSON, 400, "row 1 is a list"),
     ({"instances": [1]}, JSON, 400, "row 0 is a number; a list of 5 values is wanted"),
-    ({"inputs": {"radius": 5}}, JSON, 400, "input 'radius' is a number"),
+    ({"inputs": {"radius": 5}}, JSON, 400, "'texture'"),
+    ({"inputs": {"radius": 5, "texture": [1]}}, JSON, 400, "input 'radius' is a number"),
     ({"inputs": {"radios": [5]}}, JSON, 400, "no input 'radios'"),
     ({"inputs": {}}, JSON, 400, "no rows"),
     ({"inputs": {"radius": [1, 2], "texture": [1]}}, JSON, 400, "the first column has 2"),

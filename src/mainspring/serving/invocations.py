@@ -105,6 +105,9 @@ def _split(codec: Codec, given: Any) -> Columns:
 
 
 def _named(codec: Codec, given: dict[str, Any]) -> Columns:
+    """Columns by name; values that are no lists are those of one row."""
+    if not any(isinstance(values, list) for values in given.values()):
+        return by_column(codec, [given] if given else [])
     for name, values in given.items():
         if not codec.is_open:
             codec.reader(name)

@@ -47,7 +47,7 @@ SCHEMAS: dict[str, Schema] = {
     "InferRequest": {
         **_object(
             ["inputs"],
-            id={"type": "string", "minLength": 1, "maxLength": 200},
+            id={"type": "string", "maxLength": 200},
             parameters=PARAMETERS,
             inputs=_list(_ref("Tensor")),
             outputs=_list(

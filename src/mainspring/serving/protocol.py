@@ -60,7 +60,7 @@ class Codec:
         if layout is not None and tail is not None:
             return self._laid_out(layout, tail, about)
         given, columns = self._read(head, tail)
-        about.id = given.id
+        about.id = given.id or None  # as over gRPC, which cannot tell the two apart
         if given.parameters and given.parameters.timeout is not msgspec.UNSET:
             about.timeout_us = timeout_of(given.parameters.timeout)
         outputs: tuple[str, ...] = ()
@@ -71,7 +71,7 @@ class Codec:
             request.binary = self._binary(given)
         else:
             request.binary = NONE
-        if tail is not None and given.id is None:
+        if tail is not None and about.id is None:
             self._learn(head, given, request)
         return request
 
