@@ -159,7 +159,7 @@ def test_rows_are_named_by_the_request_id(plane: Plane, rows: int, ids: list[str
 
 @pytest.mark.parametrize("given", [{}, {"id": None}, {"id": ""}], ids=str)
 def test_a_request_without_an_id_gets_one(plane: Plane, given: dict[str, object]) -> None:
-    response = plane.infer(row(**WANTED, **given))
+    response = plane.infer({**row(**WANTED), **given})
 
     assert len(response.json()["id"]) == 32
     assert _outputs(response)["mainspring.request_id"]["data"] == [response.json()["id"]]

@@ -153,16 +153,25 @@ def test_without_rows_some_are_made_up_of_the_signature_and_the_recorded_ranges(
     assert found.table.parity.metric_delta is None
 
 
-def test_too_few_rows_are_not_taken(clients: Clients, folder: Path, tmp_path: Path) -> None:
+def test_few_rows_are_taken_with_some_that_are_made_up(
+    clients: Clients, folder: Path, tmp_path: Path
+) -> None:
     run = story.open_run(clients.developer)
-    few = table_of(many_rows()).slice(0, 100)
+    rows = many_rows()
+    truth = np.arange(len(rows["area"])) % 2
+    few = table_of(rows).append_column("label", pa.array(truth)).slice(0, 100)
     log_rows(clients.developer, run, "holdout", few, tmp_path / "holdout")
     registered(clients.developer, run, folder)
 
-    rows = timed(clients).table.rows
+    table = timed(clients).table
 
-    assert rows.startswith("2000 rows made up of its signature")
-    assert rows.endswith("the holdout rows of its run, 'flights-holdout' are 100, too few")
+    assert table.rows.startswith("2000 rows made up of its signature")
+    assert table.rows.endswith(
+        "the holdout rows of its run, 'flights-holdout' come first, and are 100, too few by themselves"
+    )
+    assert table.parity is not None
+    assert (table.parity.within, table.parity.rows) == (True, 2100)
+    assert table.parity.metric_delta == pytest.approx(0, abs=1e-5)
 
 
 def test_rows_that_do_not_fit_are_not_taken(clients: Clients, folder: Path, tmp_path: Path) -> None:

@@ -40,6 +40,7 @@ class Sample:
     origin: str
     """Where they came from, in words."""
     labels: Array | None = None
+    """The truth of the rows, or of the first of them."""
     task: str = ""
 
 

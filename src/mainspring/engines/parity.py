@@ -35,9 +35,9 @@ def judge(
 
     `task` is the version's: of `binary` the only float output is a score, cut at 0.5; of
     `multiclass` the largest of several float outputs is the label; outputs that are no floats are
-    labels by themselves. `labels` are the truth of the rows: with them the change of the mean squared
-    error (of a binary model: the Brier score) relative to the native one's, or of the share of
-    wrong labels where the first output is one, has to be within `budget.metric`.
+    labels by themselves. `labels` are the truth of the rows, or of the first of them: with them the
+    change of the mean squared error (of a binary model: the Brier score) relative to the native one's,
+    or of the share of wrong labels where the first output is one, has to be within `budget.metric`.
     """
     rows = len(next(iter(native.values()), ()))
     unlike = _unlike(native, converted)
@@ -128,8 +128,9 @@ def _metric_delta(
     if labels is None:
         return None
     name = next(iter(native))
-    if native[name].ndim != 1 or len(labels) != len(native[name]):
+    if native[name].ndim != 1 or not 0 < len(labels) <= len(native[name]):
         return None
+    native, converted = ({name: one[name][: len(labels)]} for one in (native, converted))
     if native[name].dtype.kind != "f":
         wrong = [float((one[name] != labels).mean()) for one in (native, converted)]
         return abs(wrong[0] - wrong[1])

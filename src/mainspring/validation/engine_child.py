@@ -64,10 +64,10 @@ def examined(task: Task) -> Examination:
 
 
 def sampled(task: Task, signature: Signature) -> Sample:
-    """The rows of the run if they fit and suffice, else rows that are made up."""
+    """The rows of the run if they fit; rows that are made up are added where they do not suffice."""
     if not signature.inputs:
         raise Invalid("it declares no inputs, so that no rows can be made for it")
-    lacking = "its run kept no rows"
+    lacking, few, labels = "its run kept no rows", None, None
     if task.rows is not None:
         table = _some(read_rows(Path(task.rows)))
         try:
@@ -75,16 +75,21 @@ def sampled(task: Task, signature: Signature) -> Sample:
             if len(table) >= Budget().rows:
                 told = f"{len(table)} of {task.origin}"
                 return Sample(inputs=inputs, labels=_labels(table), task=task.task, origin=told)
-            lacking = f"{task.origin} are {len(table)}, too few"
+            lacking = f"{task.origin} come first, and are {len(table)}, too few by themselves"
+            few, labels = inputs, _labels(table)
         except (KeyError, ValueError, TypeError, MainspringError) as error:
             lacking = f"{task.origin} do not fit its signature ({error})"
     inputs = made_rows(signature, MADE_ROWS, SEED, task.ranges)
+    if few is not None and all(few[name].shape[1:] == inputs[name].shape[1:] for name in inputs):
+        inputs = {name: np.concatenate([few[name], values]) for name, values in inputs.items()}
+    else:
+        labels = None  # a width that may be any was made up otherwise
     known = sum(column.name in task.ranges for column in signature.inputs)
     told = (
         f"{MADE_ROWS} rows made up of its signature with the seed {SEED}, "
         f"{known} of {len(signature.inputs)} columns in their recorded range: {lacking}"
     )
-    return Sample(inputs=inputs, task=task.task, origin=told)
+    return Sample(inputs=inputs, labels=labels, task=task.task, origin=told)
 
 
 def _some(table: pa.Table) -> pa.Table:
