@@ -54,9 +54,18 @@ class KilledOnce(Moody):
                 continue
             if name == "second":
                 port = json.loads(snapshot.read_text())["port"]
-                urlopen(f"http://127.0.0.1:{port}/v2/health/ready").close()
+                while not _is_answered(f"http://127.0.0.1:{port}/v2/health/ready"):
+                    time.sleep(0.01)
                 os.kill(os.getpid(), signal.SIGKILL)
             return
+
+
+def _is_answered(url: str) -> bool:
+    try:
+        urlopen(url).close()
+    except OSError:
+        return False
+    return True
 
 
 class Slow:

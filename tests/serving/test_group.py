@@ -8,6 +8,7 @@ import signal
 import threading
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -177,6 +178,24 @@ def test_requests_under_way_are_answered_while_it_stops(tmp_path: Path) -> None:
         with pytest.raises(httpx2.ConnectError):
             httpx2.get(page)
         assert not Path(state(plane).run).exists()
+
+
+@pytest.mark.slow
+def test_who_cannot_be_answered_before_the_end_is_told_to_come_again(tmp_path: Path) -> None:
+    with Plane(tmp_path, [moody("Slow")]) as plane, ThreadPoolExecutor(4) as callers:
+        call = partial(plane.client.post, timeout=60)
+        asked = [
+            callers.submit(call, "/v2/models/slow/infer", json=numbers(60_000)),
+            callers.submit(call, "/predict/slow", json={"x": 60_000}),
+        ]
+        page = f"{plane.client.base_url}/metrics"
+        until(lambda: _figure(httpx2.get(page).text, "mainspring_requests_in_flight") >= 3)
+
+        assert plane.stop() == 0
+
+        for answer in (one.result() for one in asked):
+            assert (answer.status_code, answer.headers["retry-after"]) == (503, "1")
+            assert answer.json()["error"] == "this process is stopping; call again"
 
 
 def test_a_group_counts_as_one_and_goes_on_after_a_death(tmp_path: Path, first_model: Path) -> None:

@@ -29,6 +29,15 @@ Encode = Callable[["ServedModel", InferRequest, Tensors], Any]
 """Outputs to an answer, in the protocol that the request came by; called from any thread."""
 
 
+class Stopping(Unavailable):
+    """When a process ends before it has an answer."""
+
+    retry_after_s = 1
+
+    def __init__(self) -> None:
+        super().__init__("this process is stopping", fix="call again")
+
+
 @dataclass(slots=True, eq=False)
 class Member:
     """One checked request in a batch; times are seconds of `time.perf_counter`."""
@@ -135,7 +144,7 @@ class Batch:
     def fail(self, error: BaseException) -> None:
         """Tell all members that the batch could not be run."""
         if not isinstance(error, Exception):
-            error = Unavailable("this process is stopping")
+            error = Stopping()
         for member in self.members:
             member.settle(error)
 

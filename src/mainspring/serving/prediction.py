@@ -11,7 +11,7 @@ from typing import Any
 
 from mainspring.core.errors import MainspringError, Throttled, Unavailable
 from mainspring.engines.tensor import Tensors
-from mainspring.serving.batching import SMALL_BATCH, Batch, Encode, Line, Member
+from mainspring.serving.batching import SMALL_BATCH, Batch, Encode, Line, Member, Stopping
 from mainspring.serving.fleet import ServedModel
 from mainspring.serving.inference import DeadlineExceeded, InferRequest
 from mainspring.serving.recorder import Recorder
@@ -40,7 +40,7 @@ class Predictor:
         """The requests that are under way, where the server tells."""
         self.is_alone: Callable[[], bool] = lambda: False
         """Whether there is one connection only, so that nobody else can join a batch."""
-        self._leading: set[asyncio.Task[None]] = set()
+        self._leading: dict[asyncio.Task[None], Batch] = {}
 
     async def infer(
         self, served: ServedModel, call: InferRequest, encode: Encode, began: float
@@ -100,6 +100,11 @@ class Predictor:
         else:
             self._flush(served, batch)
 
+    def give_up(self) -> None:
+        """Tell all who still wait that this process is stopping."""
+        for batch in list(self._leading.values()):
+            batch.fail(Stopping())
+
     def _flush(self, served: ServedModel, batch: Batch) -> None:
         """Run a batch here if the engine is free and quick, and in a task of its own otherwise."""
         line = served.line
@@ -131,8 +136,8 @@ class Predictor:
 
     def _start(self, turn: Turn, served: ServedModel, batch: Batch) -> None:
         leading = asyncio.create_task(self._lead(turn, served, batch))
-        self._leading.add(leading)
-        leading.add_done_callback(self._leading.discard)
+        self._leading[leading] = batch
+        leading.add_done_callback(self._leading.pop)
         batch.is_led = True
         for each in batch.members:
             each.give_up_at_deadline(served.limits.predict_seconds)

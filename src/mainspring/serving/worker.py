@@ -38,6 +38,8 @@ PR_SET_PDEATHSIG = 1
 """From <linux/prctl.h>."""
 GARBAGE = 20_000
 """New objects between two looks for garbage; Python's own 700 are ten requests."""
+LAST_WORD_SECONDS = 1.0
+"""Before that time is over, those whose answers are not there yet are told so."""
 BEAT_SECONDS = 0.1
 GRACE_SECONDS = 0.5
 """For telling the callers of a call that hangs, before its process is replaced."""
@@ -140,6 +142,9 @@ class Worker:
     async def _stop(self) -> None:
         """Say it to those who watch, before the port is closed."""
         self._plane.stop()
+        asyncio.get_running_loop().call_later(
+            DRAIN_SECONDS - LAST_WORD_SECONDS, self._plane.predictor.give_up
+        )
         if self._grpc is not None:
             await self._grpc.stop(DRAIN_SECONDS)
 
