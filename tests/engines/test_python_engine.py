@@ -222,16 +222,35 @@ def test_a_model_is_loaded_once_and_closed_once(here: Path) -> None:
     assert sys.modules["living"].steps == ["load", "predict", "close"]
 
 
+CHANGING = "Y = %d\n%s\nclass M:\n    def predict(self, inputs): return {'y': [Y]}\n"
+
+
 def test_a_changed_module_is_read_again(here: Path) -> None:
-    text = "class M:\n    def predict(self, inputs): return {'y': [%d]}\n"
-    (here / "changing.py").write_text(text % 1)
+    place = here / "changing.py"
+    place.write_text(CHANGING % (1, ""))
     first, digest = load_source("changing:M"), digest_of("changing:M")
 
-    (here / "changing.py").write_text(text % 22)
+    # As long as before, and within the same second: what Python compiled of it says nothing.
+    place.write_text(CHANGING % (2, ""))
     second = load_source("changing:M")
 
-    assert [one.predict({})["y"].tolist() for one in (first, second)] == [[1], [22]]
+    assert [one.predict({})["y"].tolist() for one in (first, second)] == [[1], [2]]
     assert digest_of("changing:M") != digest
+
+
+@pytest.mark.parametrize("end", ["raise ValueError('no')", "raise SystemExit(1)", "def"])
+def test_a_change_that_cannot_be_read_changes_nothing(here: Path, end: str) -> None:
+    place = here / "breaking.py"
+    place.write_text(CHANGING % (1, ""))
+    first = load_source("breaking:M")
+
+    place.write_text(CHANGING % (2, end))
+    with pytest.raises(Invalid, match=r"breaking raised .*\(breaking\.py"):
+        load_source("breaking:M")
+
+    assert first.predict({})["y"].tolist() == [1]
+    place.write_text(CHANGING % (1, ""))
+    assert load_source("breaking:M").predict({})["y"].tolist() == [1]
 
 
 @pytest.mark.parametrize(

@@ -18,6 +18,7 @@ import importlib.util
 import sys
 import traceback
 from collections.abc import Callable
+from importlib import import_module
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -119,16 +120,39 @@ _read: dict[str, bytes] = {}
 
 
 def _imported(module: str) -> ModuleType:
-    content = file_of(module).read_bytes()
+    path = file_of(module)
+    content = path.read_bytes()
     known = sys.modules.get(module)
+    if known is not None and _read.get(module, content) == content:
+        return known
     try:
-        if known is not None and _read.get(module, content) != content:
-            found = importlib.reload(known)
+        found = _executed(module, content) if path.suffix == ".py" else import_module(module)
+    except (Exception, SystemExit) as error:
+        if known is not None:
+            sys.modules[module] = known
         else:
-            found = importlib.import_module(module)
-    except Exception as error:
+            sys.modules.pop(module, None)
         raise _failed(module, error) from error
     _read[module] = content
+    return found
+
+
+def _executed(module: str, content: bytes) -> ModuleType:
+    """A new module of the content.
+
+    Not the one that there was, read again: models made of that one go on answering, and would find
+    its new names. And not the compiled file beside it, which goes by the second of a change.
+    """
+    spec = importlib.util.find_spec(module) if module not in sys.modules else None
+    spec = spec or sys.modules[module].__spec__
+    assert spec is not None
+    found = importlib.util.module_from_spec(spec)
+    sys.modules[module] = found
+    code = compile(content, spec.origin or module, "exec", dont_inherit=True)
+    exec(code, found.__dict__)  # noqa: S102  the user's own
+    parent, _, name = module.rpartition(".")
+    if parent:
+        setattr(sys.modules[parent], name, found)
     return found
 
 
@@ -158,10 +182,10 @@ def _tried(call: Callable[[], Any] | None, what: str) -> Any:
 def _failed(what: str, error: BaseException) -> Invalid:
     """The error for code of the user's that raised while it was loaded: says where."""
     place = traceback.extract_tb(error.__traceback__)[-1]
-    return Invalid(
-        f"{what} raised {type(error).__name__}: {error} ({Path(place.filename).name}:{place.lineno})",
-        field="source",
-    )
+    # What is no Python says itself where.
+    at = f" ({Path(place.filename).name}:{place.lineno})"
+    told = "" if isinstance(error, SyntaxError) else at
+    return Invalid(f"{what} raised {type(error).__name__}: {error}{told}", field="source")
 
 
 def _not_found(module: str) -> NotFound:
