@@ -16,6 +16,7 @@ import httpx2
 import msgspec
 import pytest
 
+from mainspring.engines.source import digest_of
 from mainspring.serving.group import GroupState, read_state
 from mainspring.serving.heartbeat import READY, Heartbeats
 from mainspring.serving.metrics import Counts
@@ -287,6 +288,29 @@ def test_a_changed_source_is_a_new_version_and_every_answer_is_from_one(
     scores = {version: {score for at, score in answers if at == version} for version in "1234"}
     assert {len(found) for found in scores.values()} == {1}
     assert scores["1"] == scores["3"] != scores["2"] == scores["4"]
+
+
+def test_of_two_versions_the_one_that_changed_gets_a_number_of_its_own(
+    tmp_path: Path, first_model: Path, second_model: Path
+) -> None:
+    place = shutil.copytree(first_model, tmp_path / "model")
+    models = [
+        {**served(folder, version), "digest": digest_of(str(folder))}
+        for folder, version in ((place, "1"), (first_model, "2"))
+    ]
+    with Plane(tmp_path, models, is_steered=False) as plane:
+        shutil.copytree(second_model, place, dirs_exist_ok=True)
+        assert plane.client.post("/v2/repository/models/tumour/load").status_code == 200
+
+        index = plane.client.post("/v2/repository/index").json()
+        assert [one["version"] for one in index] == ["3", "2"]
+        found = {
+            version: plane.client.post(f"/v2/models/tumour/versions/{version}/infer", json=row())
+            for version in "123"
+        }
+        assert [found[version].status_code for version in "123"] == [404, 200, 200]
+        os.kill(plane.workers()[0], signal.SIGKILL)
+        assert replaced(plane) == ["it was ended by SIGKILL"]
 
 
 def test_a_sign_of_life_is_read_as_it_was_written() -> None:

@@ -78,22 +78,27 @@ def refuse_steered(fleet: Fleet, verb: str, name: str) -> None:
 def changed(path: Path, verb: str, name: str) -> Snapshot:
     """The snapshot with a model unloaded, or loaded as its source is now.
 
-    Where the source has changed since, it is served as a new version: a number goes up by one.
+    Where the source has changed since, it is served as a new version: a number goes up by one, or
+    beyond the others of its name.
     """
     snapshot = read_snapshot(path)
-    models = tuple(
-        _moved(source, verb) if source.name == name else source for source in snapshot.models
-    )
-    return msgspec.structs.replace(snapshot, models=models)
+    taken = {source.version for source in snapshot.models if source.name == name}
+    models = []
+    for source in snapshot.models:
+        moved = _moved(source, verb, taken) if source.name == name else source
+        taken.add(moved.version)
+        models.append(moved)
+    return msgspec.structs.replace(snapshot, models=tuple(models))
 
 
-def _moved(source: Source, verb: str) -> Source:
+def _moved(source: Source, verb: str, taken: set[str]) -> Source:
     if verb == "unload":
         return msgspec.structs.replace(source, loaded=False)
     digest = digest_of(source.place)
     version = source.version
     if digest != source.digest and version.isdecimal():
-        version = str(int(version) + 1)
+        numbers = [int(one) for one in taken if one.isdecimal()]
+        version = str(max(numbers) + 1)
     return msgspec.structs.replace(source, loaded=True, digest=digest, version=version)
 
 
