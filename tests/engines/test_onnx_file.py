@@ -18,7 +18,7 @@ from mainspring.core.errors import Invalid
 from mainspring.core.signature import Column, Datatype
 from mainspring.engines.engine import LoadedModel
 from mainspring.engines.source import load_source
-from mainspring.engines.tensor import DTYPES, Array, Tensors
+from mainspring.engines.tensor import Array, Tensors
 from mainspring.testing.engine import EngineContract
 from tests.engines.graphs import ELEMENTS, graph, identity, tensor
 
@@ -37,7 +37,7 @@ def _classifier() -> LogisticRegression:
 
 
 class TestConvertedClassifier(EngineContract):
-    datatypes = tuple(DTYPES)
+    datatypes = tuple(ELEMENTS)
 
     def model_of(self, datatype: Datatype, folder: Path) -> LoadedModel:
         return _load(identity(["rows", 2], ELEMENTS[datatype]), folder)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import shutil
 import signal
+import subprocess
+import sys
 import threading
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
@@ -311,6 +313,27 @@ def test_of_two_versions_the_one_that_changed_gets_a_number_of_its_own(
         assert [found[version].status_code for version in "123"] == [404, 200, 200]
         os.kill(plane.workers()[0], signal.SIGKILL)
         assert replaced(plane) == ["it was ended by SIGKILL"]
+
+
+def test_a_sign_of_life_is_whole_whenever_it_is_read() -> None:
+    file = Heartbeats.made(1)
+    beats = Heartbeats(os.dup(file), 1)
+    beats.beat(0, READY)
+    writer = (
+        "from mainspring.serving.heartbeat import READY, Heartbeats\n"
+        f"beats = Heartbeats({file}, 1)\n"
+        "print(flush=True)\n"
+        "while True: beats.beat(0, READY)"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", writer], pass_fds=[file], stdout=subprocess.PIPE
+    ) as process:
+        assert process.stdout is not None
+        process.stdout.readline()
+        seen = {(at > 0, state) for at, state, _ in (beats.read(0) for _ in range(300_000))}
+        process.kill()
+
+    assert seen == {(True, READY)}
 
 
 def test_a_sign_of_life_is_read_as_it_was_written() -> None:

@@ -28,8 +28,9 @@ class Heartbeats:
 
     def beat(self, number: int, state: int, text: str = "") -> None:
         """Worker `number` lives, and is in that state."""
-        raw = text.encode()[:200]
-        STATE.pack_into(self._page, number * STATE.size, time.monotonic(), state, raw)
+        raw = STATE.pack(time.monotonic(), state, text.encode()[:200])
+        # Not packed into the page: that begins with zeros, which whoever reads meanwhile would see.
+        self._page[number * STATE.size : (number + 1) * STATE.size] = raw
 
     def read(self, number: int) -> tuple[float, int, str]:
         """The time of the last sign of a worker, its state and its text."""
