@@ -17,6 +17,7 @@ from sklearn.ensemble import (
     AdaBoostClassifier,
     BaggingClassifier,
     GradientBoostingClassifier,
+    GradientBoostingRegressor,
     HistGradientBoostingClassifier,
     IsolationForest,
     RandomForestClassifier,
@@ -55,6 +56,9 @@ def _changed(path: Path, change: Callable[[np.ndarray], None]) -> None:
         AdaBoostClassifier(n_estimators=3),
         BaggingClassifier(n_estimators=3, max_features=0.5),
         DecisionTreeClassifier(),
+        GradientBoostingClassifier(n_estimators=3),
+        GradientBoostingClassifier(n_estimators=3, init="zero"),
+        GradientBoostingRegressor(n_estimators=3),
         HistGradientBoostingClassifier(max_iter=3),
         IsolationForest(n_estimators=3),
         RandomForestClassifier(3),
@@ -102,6 +106,8 @@ def _histogram_categories(nodes: np.ndarray) -> None:
         (DecisionTreeClassifier(), _circle),
         (RandomForestClassifier(3), _features),
         (RandomForestClassifier(3), _circle),
+        (GradientBoostingClassifier(n_estimators=3), _far),
+        (GradientBoostingClassifier(n_estimators=3), _features),
         (HistGradientBoostingClassifier(max_iter=3), _histogram_far),
         (HistGradientBoostingClassifier(max_iter=3), _histogram_features),
         (HistGradientBoostingClassifier(max_iter=3), _histogram_categories),
@@ -130,11 +136,53 @@ def test_a_forest_that_says_fewer_features_than_its_trees_ask_for_is_refused(
         load_source(str(tmp_path / "model.skops"))
 
 
-def test_trees_that_are_not_looked_through_are_code(tmp_path: Path) -> None:
-    path = tmp_path / "model.skops"
-    skops.io.dump(GradientBoostingClassifier(n_estimators=3).fit(DATA, TARGET), path)
+def _more_trees(boosted: Any) -> None:
+    boosted.estimators_ = np.concatenate([boosted.estimators_, boosted.estimators_], axis=1)
 
-    with pytest.raises(Invalid, match="GradientBoostingClassifier, whose trees") as refusal:
+
+def _one_list(boosted: Any) -> None:
+    boosted.estimators_ = boosted.estimators_[:, 0]
+
+
+def _fewer_guesses(boosted: Any) -> None:
+    boosted.init_.class_prior_ = boosted.init_.class_prior_[:2]
+    boosted.init_.n_classes_ = 2
+
+
+def _other_rows(boosted: Any) -> None:
+    boosted.estimators_[1, 0].n_features_in_ = 40
+
+
+def _no_rows(boosted: Any) -> None:
+    del boosted.n_features_in_
+
+
+def _another_kind(boosted: Any) -> None:
+    boosted.estimators_[1, 0] = LogisticRegression(max_iter=1000).fit(DATA, TARGET)
+
+
+@pytest.mark.parametrize(
+    "change", [_more_trees, _one_list, _fewer_guesses, _other_rows, _no_rows, _another_kind]
+)
+def test_trees_that_do_not_fit_to_the_first_guess_are_refused(
+    tmp_path: Path, change: Callable[[Any], None]
+) -> None:
+    """scikit-learn would write beyond the guess, or read beyond a row."""
+    boosted = GradientBoostingClassifier(n_estimators=3).fit(DATA, TARGET)
+    change(boosted)
+    skops.io.dump(boosted, tmp_path / "model.skops")
+
+    with pytest.raises(Invalid, match="trees do not fit to its first guess"):
+        load_source(str(tmp_path / "model.skops"))
+
+
+def test_boosting_that_begins_with_another_model_is_code(tmp_path: Path) -> None:
+    first = LogisticRegression(max_iter=1000)
+    fitted = GradientBoostingClassifier(n_estimators=3, init=first).fit(DATA, TARGET)
+    path = tmp_path / "model.skops"
+    skops.io.dump(fitted, path)
+
+    with pytest.raises(Invalid, match="or which guesses by another model") as refusal:
         load_source(str(path))
 
     assert "--allow-code-models" in str(refusal.value.fix)

@@ -40,8 +40,9 @@ KNOWN = frozenset(
     }
 )
 """Types beside those that skops trusts: written in Python without side effects, or checked here."""
-UNCHECKED_OWNERS = ("GradientBoostingClassifier", "GradientBoostingRegressor")
-"""They walk over their trees by more numbers than those that are looked at here."""
+BOOSTED = ("GradientBoostingClassifier", "GradientBoostingRegressor")
+"""They add what a tree says to a column of their first guess, without looking whether it is there."""
+FIRST_GUESSES = ("DummyClassifier", "DummyRegressor")
 
 
 def unknown_types(path: Path) -> list[str]:
@@ -86,9 +87,10 @@ def check_trees(name: str, root: Any) -> None:
     """Refuse trees whose nodes lead out of them, in a circle, or to features that there are not."""
     for part in _parts(root):
         kind = type(part).__name__
-        if kind in UNCHECKED_OWNERS:
+        if kind in BOOSTED and not _adds_in_bounds(part):
             raise Invalid(
-                f"{name} holds a {kind}, whose trees are not looked through",
+                f"{name} holds a {kind} whose trees do not fit to its first guess, or which guesses "
+                "by another model",
                 field="source",
                 fix=f"allow it with {ALLOW} if you trust who made the file",
             )
@@ -133,6 +135,26 @@ def _trees_of(part: Any) -> Iterator[Any]:
         if tree is not None:
             yield tree
     yield from (tree for tree in _listed(getattr(part, "_predictors", ())) if _is_tree(tree))
+
+
+def _adds_in_bounds(boosted: Any) -> bool:
+    """Whether the first guess has a column for each tree of a round, and all take the same rows."""
+    trees, width = getattr(boosted, "estimators_", None), getattr(boosted, "n_features_in_", None)
+    if not isinstance(trees, np.ndarray) or trees.ndim != 2 or not trees.size or width is None:
+        return False
+    for tree in trees.flat:
+        is_tree = type(tree).__name__ == "DecisionTreeRegressor" and hasattr(tree, "tree_")
+        if not is_tree or getattr(tree, "n_features_in_", None) != width:
+            return False
+    first = getattr(boosted, "init_", None)
+    if first != "zero" and type(first).__name__ not in FIRST_GUESSES:
+        return False
+    try:
+        rows = np.zeros((2, width), dtype=np.float32)
+        guess = boosted._raw_predict_init(rows)  # noqa: SLF001  scikit-learn shows it nowhere else
+    except Exception:  # noqa: BLE001  what a forged one raises may be anything
+        return False
+    return bool(guess.shape == (2, trees.shape[1]) and guess.dtype == np.float64)
 
 
 def _listed(items: Any) -> list[Any]:
