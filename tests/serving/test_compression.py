@@ -40,6 +40,10 @@ def test_compressed_requests_are_read(plane: Plane, coding: str, body: bytes) ->
 @pytest.mark.parametrize(
     ("accept", "coding"),
     [
+        ("*", "gzip"),
+        ("gzip;q=0, *", "deflate"),
+        ("*;q=0", None),
+        ("identity, *;q=0, deflate", "deflate"),
         ("gzip", "gzip"),
         ("deflate", "deflate"),
         ("br, deflate;q=0.5, gzip;q=0", "deflate"),

@@ -53,7 +53,8 @@ def accepted(accept: bytes | None) -> str | None:
     for entry in accept.decode("latin-1").lower().split(","):
         name, _, quality = entry.partition(";")
         listed[name.strip()] = quality.replace(" ", "").rstrip("0.") != "q="
-    return next((coding for coding in ANSWERED if listed.get(coding)), None)
+    others = listed.get("*")
+    return next((coding for coding in ANSWERED if listed.get(coding, others)), None)
 
 
 def _framed(body: bytes) -> bool:
