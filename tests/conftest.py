@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import sqlite3
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -11,8 +12,9 @@ from typing import Any
 
 import psycopg
 import pytest
-from sqlalchemy import create_engine, insert, select
-from sqlalchemy.engine import Dialect, Engine, make_url
+from sqlalchemy import Connection, create_engine
+from sqlalchemy.engine import URL, Dialect, Engine, make_url
+from sqlalchemy.pool import QueuePool
 
 from mainspring.app import App
 from mainspring.core import database
@@ -27,20 +29,58 @@ POSTGRES = os.environ.get("MAINSPRING_TEST_POSTGRES", "postgresql://root@127.0.0
 UNPAIRED = {("PostgreSQL", "over HTTP"), ("SQLite", "in process")}
 
 
+class Hasty(sqlite3.Connection):
+    """Never waits for the disk: a test's file is gone before the power could be."""
+
+    def execute(self, statement: str, *parameters: Any) -> sqlite3.Cursor:
+        """As ever, but for how durable a commit is."""
+        waits = statement.startswith("PRAGMA synchronous=")
+        return super().execute("PRAGMA synchronous=OFF" if waits else statement, *parameters)
+
+
+class StaysOpen(QueuePool):
+    """Connections that the next application of the same database takes over."""
+
+    def dispose(self) -> None:
+        """Keep them."""
+
+    def recreate(self) -> StaysOpen:
+        """Go on with them."""
+        return self
+
+    def end(self) -> None:
+        """Close them after all."""
+        super().dispose()
+
+
 @pytest.fixture(scope="session", autouse=True)
-def compiled_once() -> Iterator[None]:
-    """Share what is compiled of a dialect: tests open thousands of databases that a server opens once."""
+def opened_once() -> Iterator[None]:
+    """Share what a server has once for all its time, and tests that open a thousand would make anew.
+
+    What is compiled of a dialect; and connections to PostgreSQL, a process each that learns the
+    tables first: they stay open when an application is closed, and the next one of the same
+    database goes on with them.
+    """
     dialects: dict[str, Dialect] = {}
     compiled: dict[Any, Any] = {}
+    connections: dict[URL, StaysOpen] = {}
 
     def create(url: str, **options: Any) -> Engine:
+        if make_url(url).get_backend_name() == "sqlite":
+            options["connect_args"] = {**options.get("connect_args", {}), "factory": Hasty}
+        else:
+            options["poolclass"] = StaysOpen
         engine = create_engine(url, execution_options={"compiled_cache": compiled}, **options)
         engine.dialect = dialects.setdefault(engine.name, engine.dialect)
+        if isinstance(engine.pool, StaysOpen):
+            engine.pool = connections.setdefault(engine.url, engine.pool)
         return engine
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(database, "create_engine", create)
         yield
+    for pool in connections.values():
+        pool.end()
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,23 +140,32 @@ def _url_of(database: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class PostgresHouse:
-    """A PostgreSQL database, and all that was in it when it was furnished."""
+    """A PostgreSQL database, and beside its tables a copy of what was in them when it was furnished."""
 
     settings: Settings
     tokens: dict[str, str]
-    rows: dict[str, list[dict[str, Any]]]
+    restoring: str
+    """All of it in one breath: the statements that make it as it was."""
 
     def restore(self) -> None:
         """Make it as it was: some hundred times quicker than another database for each test."""
-        emptied = Database(self.settings.database_url)
-        tables = metadata.sorted_tables
-        clear = "; ".join(f'delete from "{table.name}"' for table in reversed(tables))
-        with emptied.write() as connection:
-            connection.exec_driver_sql(clear)
-            for table in tables:
-                if self.rows[table.name]:
-                    connection.execute(insert(table), self.rows[table.name])
-        emptied.close()
+        used = Database(self.settings.database_url)
+        with used.write() as connection:
+            connection.exec_driver_sql(self.restoring)
+        used.close()
+
+
+def _copied(connection: Connection) -> str:
+    """Copy what is in the tables; answers how they are emptied, and filled again from the copy."""
+    tables = [f'"{table.name}"' for table in metadata.sorted_tables]
+    holds = connection.exec_driver_sql
+    filled = [name for name in tables if holds(f"select exists (select from {name})").scalar()]
+    connection.exec_driver_sql("create schema furnished")
+    for name in filled:
+        connection.exec_driver_sql(f"create table furnished.{name} as select * from {name}")
+    cleared = [f"delete from {name}" for name in reversed(tables)]
+    back = [f"insert into {name} select * from furnished.{name}" for name in filled]
+    return "; ".join(cleared + back)
 
 
 @pytest.fixture(scope="session")
@@ -130,13 +179,10 @@ def postgres_house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Postgre
     settings = Settings(home=tmp_path_factory.mktemp("template"), database=_url_of(name))
     tokens = _furnish(settings)
     furnished = Database(settings.database_url)
-    with furnished.read() as connection:
-        rows = {
-            table.name: [dict(row) for row in connection.execute(select(table)).mappings()]
-            for table in metadata.sorted_tables
-        }
+    with furnished.write() as connection:
+        restoring = _copied(connection)
     furnished.close()
-    yield PostgresHouse(settings, tokens, rows)
+    yield PostgresHouse(settings, tokens, restoring)
     _postgres(f"drop database {name} with (force)")
 
 

@@ -8,14 +8,15 @@ import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import cached_property
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import uvicorn
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from mainspring.app import OPERATIONS, App, LocalClient
+from mainspring.core.access import Caller
 from mainspring.core.clock import utc_now
-from mainspring.core.operation import FileClient
+from mainspring.core.operation import FileClient, Operation
 from mainspring.group_commit import GroupCommit
 from mainspring.interfaces.http.api import http_api
 from mainspring.interfaces.http.front import Served
@@ -102,12 +103,25 @@ class Clients:
         return self._make(SERVICE)
 
 
+class Blobs:
+    """The files of the application that is shown now."""
+
+    def __init__(self, front: Front) -> None:
+        self._front = front
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._front.shown.blobs, name)
+
+
 class Front:
     """One real server for all tests of a process; each test puts its own application behind it."""
 
     def __init__(self) -> None:
-        self._behind: ASGIApp | None = None
+        self._shown: App | None = None
         self._recorder: GroupCommit | None = None
+        # Some two hundred routes: they are made once, and lead to whichever application is shown.
+        self._apis: dict[frozenset[str], ASGIApp] = {}
+        self._behind: ASGIApp | None = None
         config = uvicorn.Config(
             self._serve,
             port=0,
@@ -124,6 +138,12 @@ class Front:
         assert self._behind is not None, "no test has put an application behind the server"
         await self._behind(scope, receive, send)
 
+    @property
+    def shown(self) -> App:
+        """The application that is served now."""
+        assert self._shown is not None, "no test has put an application behind the server"
+        return self._shown
+
     def start(self) -> None:
         """Listen on a free port."""
         self._thread.start()
@@ -134,27 +154,42 @@ class Front:
         self._server.should_exit = True
         self._thread.join(DEADLINE_S)
 
-    def _group_commit(self, app: App) -> GroupCommit:
-        """The recorder of this application; that of the one before has ended."""
+    def _record(self, app: App) -> None:
+        """Begin to write for this application; the recorder of the one before has ended."""
         if self._recorder is not None:
             self._recorder.stop()
         self._recorder = GroupCommit(app)
         self._recorder.start()
-        return self._recorder
 
     def show(self, app: App, hosts: frozenset[str] = frozenset()) -> str:
         """Serve the application, under some names alone if there are any; answers where."""
-        served = Served(
-            perform=app.run,
-            blobs=app.blobs,
-            health=lambda: {"status": "ok"},
-            hosts=hosts,
-            sign_in=app.sign_in.prove,
-            record=self._group_commit(app).record,
-        )
-        self._behind = http_api(served, OPERATIONS.values())
+        self._shown = app
+        self._record(app)
+        if hosts not in self._apis:
+            self._apis[hosts] = http_api(self._served(hosts), OPERATIONS.values())
+        self._behind = self._apis[hosts]
         host, port = self._server.servers[0].sockets[0].getsockname()[:2]
         return f"http://{host}:{port}"
+
+    def _served(self, hosts: frozenset[str]) -> Served:
+        async def record(operation: Operation[Any, Any], request: Any, caller: Caller) -> Any:
+            assert self._recorder is not None
+            return await self._recorder.record(operation, request, caller)
+
+        async def sign_in(name: str, password: str, address: str) -> str:
+            return await self.shown.sign_in.prove(name, password, address)
+
+        def perform(operation: Operation[Any, Any], request: Any, caller: Caller) -> Any:
+            return self.shown.run(operation, request, caller)
+
+        return Served(
+            perform=perform,
+            blobs=Blobs(self),
+            health=lambda: {"status": "ok"},
+            hosts=hosts,
+            sign_in=sign_in,
+            record=record,
+        )
 
 
 def local_client(app: App, token: str, workspace: str = "default") -> LocalClient:
