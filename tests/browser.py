@@ -39,4 +39,6 @@ def write(http: httpx2.Client, **headers: str) -> httpx2.Response:
 
 
 def without_origin(http: httpx2.Client, url: str) -> httpx2.Client:
-    return httpx2.Client(base_url=url, trust_env=False, cookies={NAME: http.cookies[NAME]})
+    return httpx2.Client(
+        base_url=url, trust_env=False, cookies={NAME: http.cookies[NAME]}, verify=False
+    )

@@ -281,7 +281,7 @@ class TestMlflow:
         """The client."""
         clients = world.clients
         headers = {"Authorization": f"Bearer {limited(clients, 'churn-*').token}"}
-        with httpx2.Client(base_url=url, headers=headers, trust_env=False) as client:
+        with httpx2.Client(base_url=url, headers=headers, trust_env=False, verify=False) as client:
             yield client
 
     def test_searches_find_what_fits(self, http: httpx2.Client) -> None:

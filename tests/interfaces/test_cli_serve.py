@@ -50,7 +50,7 @@ def served(home: Path, *arguments: str) -> Iterator[httpx2.Client]:
         line = process.stdout.readline()
         assert line.startswith("serving "), process.communicate()[1]
         url = line.split(" on ")[1].split()[0]
-        with httpx2.Client(base_url=url, timeout=30) as client:
+        with httpx2.Client(base_url=url, timeout=30, verify=False) as client:
             yield client
         process.send_signal(signal.SIGTERM)
         assert process.wait(30) == 0

@@ -39,7 +39,7 @@ def tree(tmp_path: Path) -> Path:
     """The source tree without that folder."""
     source = Path(mainspring.__file__).parent
     copy = tmp_path / "src" / "mainspring"
-    shutil.copytree(source, copy, ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copytree(source, copy)  # with what is compiled: hundreds of files, for each process
     shutil.rmtree(copy / DOOR)
     return copy.parent
 

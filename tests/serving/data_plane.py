@@ -113,7 +113,10 @@ class Plane:
     def caller(self) -> httpx2.Client:
         """Somebody who may predict, on connections of their own."""
         return httpx2.Client(
-            base_url=f"http://127.0.0.1:{self.port}", headers=PREDICT, timeout=PATIENCE
+            base_url=f"http://127.0.0.1:{self.port}",
+            headers=PREDICT,
+            timeout=PATIENCE,
+            verify=False,
         )
 
     def write(self, **changes: object) -> None:

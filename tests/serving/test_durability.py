@@ -36,7 +36,7 @@ class Hammer:
         self._calls = [self._pool.submit(self._call, number) for number in range(threads)]
 
     def _call(self, number: int) -> None:
-        with httpx2.Client(headers=PREDICT, timeout=PATIENCE) as client:
+        with httpx2.Client(headers=PREDICT, timeout=PATIENCE, verify=False) as client:
             count = 0
             while not self._stop.is_set():
                 count += 1
@@ -183,7 +183,9 @@ def test_sealing_while_serving_shows_every_row_once(tmp_path: Path, first_model:
                 recorded = _recorded(plane)
                 sealing.result()
             assert {recorded[id_] for id_ in before} == {1}
-            httpx2.post(f"http://127.0.0.1:{plane.port}/control/rotate", headers=STEER)
+            httpx2.post(
+                f"http://127.0.0.1:{plane.port}/control/rotate", headers=STEER, verify=False
+            )
         hammer.stop()
 
     assert hammer.refused == []
