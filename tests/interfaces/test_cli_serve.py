@@ -28,7 +28,7 @@ ECHO = f"{python_models.__name__}:Echo"
 @pytest.fixture
 def pickled(tmp_path: Path) -> Path:
     data, flag = load_breast_cancer(return_X_y=True)
-    joblib.dump(LogisticRegression(max_iter=5000).fit(data, flag), tmp_path / "model.joblib")
+    joblib.dump(LogisticRegression(solver="liblinear").fit(data, flag), tmp_path / "model.joblib")
     return tmp_path / "model.joblib"
 
 

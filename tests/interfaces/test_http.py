@@ -248,9 +248,7 @@ def test_without_a_valid_token_nothing_is_told(http: httpx2.Client, header: str)
 
 
 def test_a_token_may_come_as_a_basic_password(url: str, tokens: dict[str, str]) -> None:
-    answer = httpx2.get(
-        f"{url}{API}/whoami", auth=("anybody", tokens["vera"]), trust_env=False, verify=False
-    )
+    answer = httpx2.get(f"{url}{API}/whoami", auth=("anybody", tokens["vera"]), trust_env=False)
 
     assert answer.json()["name"] == "vera"
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from functools import cache
+import sys
+from functools import cache, lru_cache
 from importlib.metadata import entry_points
+from pathlib import Path
 from typing import Any
 
 from mainspring.core.errors import NotFound
@@ -23,7 +25,19 @@ KINDS = {
 def installed(kind: str) -> list[str]:
     """The names of the plugs of a kind, sorted."""
     assert kind in KINDS, kind
-    return sorted({entry.name for entry in entry_points(group=f"mainspring.{kind}")})
+    return list(_found(kind, _places()))
+
+
+def _places() -> tuple[tuple[str, int], ...]:
+    """Where packages are looked for, and when something was last added or taken away there."""
+    paths = [(place, Path(place)) for place in sys.path]
+    return tuple((place, path.stat().st_mtime_ns if path.exists() else 0) for place, path in paths)
+
+
+# Whatever is installed says so in a file of its own, and a suite is declared with the database locked.
+@lru_cache(maxsize=64)
+def _found(kind: str, _places: tuple[tuple[str, int], ...]) -> tuple[str, ...]:
+    return tuple(sorted({entry.name for entry in entry_points(group=f"mainspring.{kind}")}))
 
 
 @cache
