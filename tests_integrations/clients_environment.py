@@ -28,7 +28,8 @@ def clients_python() -> Path:
         FOLDER.parent.mkdir(exist_ok=True)
         run(UV, "venv", "--quiet", "--clear", "--python", sys.executable, FOLDER)
         group = f"{ROOT / 'pyproject.toml'}:clients"
-        words = ("--quiet", "--compile-bytecode", "--python", FOLDER, "--group", group)
+        # Nothing is compiled before it is imported: the flows need a part of it alone.
+        words = ("--quiet", "--python", FOLDER, "--group", group)
         run(UV, "pip", "install", *words)
         READY.write_text(wanted)
     return python

@@ -31,7 +31,8 @@ def frameworks_python(wheel: Path) -> Path:
         FOLDER.parent.mkdir(exist_ok=True)
         run(UV, "venv", "--quiet", "--clear", "--python", sys.executable, FOLDER)
         group = f"{ROOT / 'pyproject.toml'}:frameworks"
-        _install("--compile-bytecode", "--group", group, f"{wheel}[loop]")
+        # Nothing is compiled before it is imported: the flows need a part of it alone.
+        _install("--group", group, f"{wheel}[loop]")
         _install_torch(python)
         READY.write_text(wanted)
     _install("--no-deps", "--reinstall-package", "mainspring", wheel)
@@ -57,7 +58,7 @@ def _install_torch(python: Path) -> None:
     # pip and not uv: it also looks where the machine's pip configuration says that wheels are.
     pip = [sys.executable, "-m", "pip", "--python", python, "install", "--quiet", "--retries", "0"]
     try:
-        run(*pip, "--extra-index-url", TORCH_INDEX, TORCH)
+        run(*pip, "--no-compile", "--extra-index-url", TORCH_INDEX, TORCH)
     except AssertionError as error:
         NO_TORCH.write_text(f"no {TORCH} to install: {error}")
 

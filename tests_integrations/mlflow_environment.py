@@ -8,6 +8,7 @@ is added where there is a build for the CPU, as the other brings gigabytes of li
 
 from __future__ import annotations
 
+import fcntl
 import subprocess
 import sys
 import tomllib
@@ -33,11 +34,17 @@ class NotInstalledError(Exception):
 
 def mlflow_python() -> Path:
     """The Python of the environment, which is made when it is not there as wanted."""
+    FOLDER.parent.mkdir(exist_ok=True)
+    with FOLDER.with_suffix(".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)  # two files of tests ask for it, at the same time perhaps
+        return _made()
+
+
+def _made() -> Path:
     python = FOLDER / "bin" / "python"
     wanted = _wanted()
     if READY.exists() and READY.read_text() == wanted:
         return python
-    FOLDER.parent.mkdir(exist_ok=True)
     _run(UV, "venv", "--quiet", "--clear", "--python", sys.executable, FOLDER)
     overrides = FOLDER / "overrides.txt"
     overrides.write_text(FOR_GPUS)
@@ -59,14 +66,15 @@ def _wanted() -> str:
 
 
 def _install(*words: str | Path) -> None:
-    _run(UV, "pip", "install", "--quiet", "--compile-bytecode", "--python", FOLDER, *words)
+    # Nothing is compiled before it is imported: the flows need a part of it alone.
+    _run(UV, "pip", "install", "--quiet", "--python", FOLDER, *words)
 
 
 def _install_torch(python: Path) -> None:
     # pip and not uv: it also looks where the machine's pip configuration says that wheels are.
     pip = [sys.executable, "-m", "pip", "--python", python, "install", "--quiet", "--retries", "0"]
     try:
-        _run(*pip, "--extra-index-url", TORCH_INDEX, TORCH)
+        _run(*pip, "--no-compile", "--extra-index-url", TORCH_INDEX, TORCH)
     except NotInstalledError as error:
         NO_TORCH.write_text(f"no {TORCH} to install: {error}")
     else:

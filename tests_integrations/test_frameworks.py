@@ -27,7 +27,7 @@ def test_a_framework_records_itself(wheel: Path, tmp_path: Path, flow: str) -> N
         pytest.skip(reason)
 
     words = [*PLAIN, "--rootdir", ROOT, f"--basetemp={tmp_path / 'flows'}", FLOWS / f"{flow}.py"]
-    foreign = ("MAINSPRING_", "PYTEST_", "COV_")
+    foreign = ("MAINSPRING_", "PYTEST_", "COV_", "PYTHONDONTWRITEBYTECODE")
     plain = {name: value for name, value in os.environ.items() if not name.startswith(foreign)}
     done = subprocess.run(
         [str(python), "-m", "pytest", *map(str, words)],

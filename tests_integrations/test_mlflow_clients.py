@@ -59,7 +59,7 @@ class House:
 
     def _environment(self, folder: Path) -> dict[str, str]:
         """A plain user's, without sign-in and without patience: a fault of the server shows at once."""
-        ours = ("MLFLOW", "MAINSPRING", "PYTEST")
+        ours = ("MLFLOW", "MAINSPRING", "PYTEST", "PYTHONDONTWRITEBYTECODE")
         plain = {name: value for name, value in os.environ.items() if not name.startswith(ours)}
         return {
             **plain,
