@@ -24,6 +24,7 @@ from mainspring.core.ids import new_id
 from mainspring.core.operation import FileClient
 from mainspring.core.settings import Settings
 from tests.house import ROLES, SERVICE, Clients, Clock, Front, local_client, remote_client
+from tests.threads import sleep_while_waiting
 
 POSTGRES = os.environ.get("MAINSPRING_TEST_POSTGRES", "postgresql://root@127.0.0.1:5432/postgres")
 
@@ -100,6 +101,11 @@ def _furnish(settings: Settings) -> dict[str, str]:
     app.database.checkpoint()
     app.close()
     return tokens
+
+
+def pytest_configure() -> None:
+    """Before any library is loaded."""
+    sleep_while_waiting()
 
 
 @pytest.hookimpl(wrapper=True)

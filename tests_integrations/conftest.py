@@ -6,7 +6,13 @@ from pathlib import Path
 
 import pytest
 
+from tests.threads import sleep_while_waiting
 from tests_integrations.installed import build_wheel, make_environment
+
+
+def pytest_configure() -> None:
+    """Before any library is loaded."""
+    sleep_while_waiting()
 
 
 @pytest.fixture(scope="session")
