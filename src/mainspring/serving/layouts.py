@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from mainspring.serving.columns import ColumnReader
+from mainspring.serving.inference import Kind
 
 LONGEST_HEAD = 4096
 MOST_LAYOUTS = 256
@@ -33,6 +34,8 @@ class Layout:
     places: tuple[Place, ...]
     size: int
     """The bytes of all inputs together."""
+    rows: int
+    kind: Kind | None
     timeout_us: int | None
     outputs: tuple[str, ...]
     binary: frozenset[str] | None

@@ -94,7 +94,7 @@ class Codec:
             place.name: place.reader.from_bytes(tail[place.start : place.end], place.shape)
             for place in layout.places
         }
-        request = self.request(columns, about, layout.outputs)
+        request = assembled(columns, layout.rows, about, layout.outputs, layout.kind)
         request.binary = layout.binary
         return request
 
@@ -110,7 +110,15 @@ class Codec:
             places.append(Place(tensor.name, reader, tuple(tensor.shape), start, end))
         timeout = given.parameters.timeout if given.parameters else msgspec.UNSET
         timeout_us = None if timeout is msgspec.UNSET else timeout_of(timeout)
-        layout = Layout(tuple(places), end, timeout_us, request.outputs, request.binary)
+        layout = Layout(
+            places=tuple(places),
+            size=end,
+            rows=request.rows,
+            kind=request.kind,
+            timeout_us=timeout_us,
+            outputs=request.outputs,
+            binary=request.binary,
+        )
         self._layouts.learn(head, layout)
 
     def request(

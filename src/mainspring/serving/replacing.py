@@ -205,10 +205,10 @@ def _remove(paths: Iterable[Path], damaged: Collection[Path]) -> None:
 def _encoding(schema: pa.Schema, codec: str) -> dict[str, object]:
     """Dictionaries for texts only: of numbers and ids they cost more than all the rest.
 
-    And no first and last of what rows have several of: nobody looks for it.
+    And a first and last of what has an order: not of ids, nor of what rows have several of.
     """
     texts = [f.name for f in schema if f.type == pa.string() and f.name != "request_id"]
-    single = [f.name for f in schema if not pa.types.is_list(f.type)]
+    single = [f.name for f in schema if not pa.types.is_list(f.type) and f.name != "request_id"]
     return {
         "compression": codec,
         "use_dictionary": [*dict.fromkeys([*WORDS, *texts])],
