@@ -87,10 +87,10 @@ def test_what_autologging_saw_of_a_call_is_served(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "model",
     [
-        GradientBoostingClassifier(n_estimators=2),
+        GradientBoostingClassifier(n_estimators=2, init=LogisticRegression(max_iter=1000)),
         make_pipeline(FunctionTransformer(lambda rows: rows), LogisticRegression(max_iter=1000)),
     ],
-    ids=["trees that are not checked", "a function of its own"],
+    ids=["a first guess that is not checked", "a function of its own"],
 )
 def test_what_runs_code_has_no_engine_but_can_be_allowed(tmp_path: Path, model: Any) -> None:
     fitted = model.fit(DATA, TARGET)

@@ -16,6 +16,7 @@ import numpy as np
 
 from mainspring.core.errors import Invalid
 from mainspring.core.extras import require
+from mainspring.engines.object_parts import parts_of
 from mainspring.engines.pickles import ALLOW, EXTRA
 from mainspring.engines.tensor import Array
 
@@ -85,7 +86,7 @@ def _damaged(path: Path, error: Exception) -> Invalid:
 
 def check_trees(name: str, root: Any) -> None:
     """Refuse trees whose nodes lead out of them, in a circle, or to features that there are not."""
-    for part in _parts(root):
+    for part in parts_of(root):
         kind = type(part).__name__
         if kind in BOOSTED and not _adds_in_bounds(part):
             raise Invalid(
@@ -98,29 +99,6 @@ def check_trees(name: str, root: Any) -> None:
         trees = [tree for tree in _trees_of(part) if not _is_sound(tree, width)]
         if trees or (_is_tree(part) and not _is_sound(part, None)):
             raise Invalid(f"{name} holds a damaged tree", field="source")
-
-
-def _parts(root: Any) -> Iterator[Any]:
-    """Every object that can be reached from the root, each once."""
-    seen: set[int] = set()
-    waiting = [root]
-    while waiting:
-        part = waiting.pop()
-        if id(part) in seen or isinstance(part, (str, bytes, int, float, type(None))):
-            continue
-        seen.add(id(part))
-        yield part
-        waiting.extend(_inside(part))
-
-
-def _inside(part: Any) -> list[Any]:
-    if isinstance(part, dict):
-        return [*part.keys(), *part.values()]
-    if isinstance(part, (list, tuple, set, frozenset)):
-        return list(part)
-    if isinstance(part, np.ndarray):
-        return list(part.flat) if part.dtype == object else []
-    return list(getattr(part, "__dict__", {}).values())
 
 
 def _is_tree(part: Any) -> bool:
