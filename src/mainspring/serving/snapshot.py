@@ -74,7 +74,7 @@ class LogSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     segment_seconds: Seconds = 30.0
     compact: bool = False
     """Whether this data plane turns sealed segments into Parquet itself; else somebody else does."""
-    compact_bytes: Count = 512 * 2**20
+    compact_bytes: Count = 2**30
     compact_seconds: Seconds = 300.0
     """Sealed segments are turned when they are so many bytes, or one is so old."""
     merge_bytes: Annotated[int, msgspec.Meta(ge=0)] = 128 * 2**20
