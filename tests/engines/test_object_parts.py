@@ -11,7 +11,7 @@ from sklearn.naive_bayes import MultinomialNB
 from sklearn.pipeline import make_pipeline
 
 from mainspring.core.signature import Column, Signature
-from mainspring.engines.object_parts import chance_kept
+from mainspring.engines.object_parts import chance_kept, sources_in
 from mainspring.engines.scikit_learn import ScikitLearnEngine
 
 
@@ -31,7 +31,7 @@ def test_every_source_of_chance_is_where_it_was() -> None:
     np.random.seed(7)
     model = Holder(np.random.RandomState(7), np.random.default_rng(7))
 
-    with chance_kept(model):
+    with chance_kept(sources_in(model)):
         first = model.draw()
         second = model.draw()
 

@@ -17,6 +17,7 @@ import msgspec
 
 from mainspring.core.settings import clean_environment
 from mainspring.deployment.contract import Process
+from mainspring.serving.group import STOPPED
 
 STAT_START_TIME = 19
 """Place of the start time among the fields after the name in /proc/PID/stat (proc(5): field 22)."""
@@ -24,12 +25,17 @@ STAT_START_TIME = 19
 
 def start_time(pid: int) -> int | None:
     """When a process started, in clock ticks after boot; None if it is gone or a zombie."""
+    fields = _stat(pid)
+    return None if fields is None or fields[0] in "ZX" else int(fields[STAT_START_TIME])
+
+
+def _stat(pid: int) -> list[str] | None:
+    """The fields after the name in /proc/PID/stat, the state first; None if the process is gone."""
     try:
         text = Path(f"/proc/{pid}/stat").read_text()
     except (FileNotFoundError, ProcessLookupError):
         return None
-    fields = text.rpartition(")")[2].split()
-    return None if fields[0] in "ZX" else int(fields[STAT_START_TIME])
+    return text.rpartition(")")[2].split()
 
 
 def is_alive(process: Process | None) -> bool:
@@ -39,11 +45,8 @@ def is_alive(process: Process | None) -> bool:
 
 def is_stopped(process: Process) -> bool:
     """Whether it was stopped by a signal or a debugger, and won't go on by itself."""
-    try:
-        text = Path(f"/proc/{process.pid}/stat").read_text()
-    except (FileNotFoundError, ProcessLookupError):
-        return False
-    return text.rpartition(")")[2].split()[0] in "tT"
+    fields = _stat(process.pid)
+    return fields is not None and fields[0] in STOPPED
 
 
 def free_port() -> int:

@@ -32,8 +32,10 @@ def narrowed(columns: tuple[Column, ...], predict: Predict) -> tuple[Column, ...
     )
 
 
-def made_up(columns: tuple[Column, ...], lacking: tuple[str, ...] = ()) -> Tensors:
-    """One row that fits the columns: zeros, and the first level of what has levels."""
+def made_up(
+    columns: tuple[Column, ...], lacking: tuple[str, ...] = (), *, rows: int = 1
+) -> Tensors:
+    """Rows that fit the columns: zeros, and the first level of what has levels."""
     row: Tensors = {}
     for column in columns:
         value: object = 0
@@ -41,7 +43,7 @@ def made_up(columns: tuple[Column, ...], lacking: tuple[str, ...] = ()) -> Tenso
             value = column.categories[0] if column.categories else ""
         if column.name in lacking:
             value = None if column.datatype == "BYTES" else np.nan
-        shape = (1, *(max(size, 1) for size in column.shape))
+        shape = (rows, *(max(size, 1) for size in column.shape))
         row[column.name] = np.full(shape, value, dtype=DTYPES[column.datatype])
     return row
 

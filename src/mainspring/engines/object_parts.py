@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -33,23 +33,39 @@ def _inside(part: Any) -> list[Any]:
     return list(getattr(part, "__dict__", {}).values())
 
 
+Source = np.random.RandomState | np.random.Generator
+
+
+def sources_in(model: Any) -> list[Source]:
+    """The sources of chance that a model holds, wherever in it."""
+    return [part for part in parts_of(model) if isinstance(part, Source)]
+
+
 @contextmanager
-def chance_kept(model: Any) -> Iterator[None]:
-    """Draw no random number of anybody else's: all sources are put back to where they were.
+def chance_kept(sources: Sequence[Source]) -> Iterator[None]:
+    """Draw no random number of anybody else's: these sources, and everybody's, are put back.
 
     A model may draw when it is asked, from a source that it shares with whoever made it.
     """
     own, everybody = random.getstate(), np.random.get_state()
-    states = [part for part in parts_of(model) if isinstance(part, np.random.RandomState)]
-    shared = [(source, source.get_state()) for source in states]
-    generators = [part for part in parts_of(model) if isinstance(part, np.random.Generator)]
-    drawn = [(generator.bit_generator, generator.bit_generator.state) for generator in generators]
+    states = [(source, _state(source)) for source in sources]
     try:
         yield
     finally:
         random.setstate(own)
         np.random.set_state(everybody)
-        for source, state in shared:
-            source.set_state(state)
-        for bits, position in drawn:
-            bits.state = position
+        for source, state in states:
+            _put_back(source, state)
+
+
+def _state(source: Source) -> Any:
+    if isinstance(source, np.random.Generator):
+        return source.bit_generator.state
+    return source.get_state()
+
+
+def _put_back(source: Source, state: Any) -> None:
+    if isinstance(source, np.random.Generator):
+        source.bit_generator.state = state
+    else:
+        source.set_state(state)

@@ -23,7 +23,7 @@ from mainspring.engines.estimator import (
     unwrapped,
 )
 from mainspring.engines.missing import made_up, narrowed
-from mainspring.engines.object_parts import chance_kept
+from mainspring.engines.object_parts import chance_kept, sources_in
 from mainspring.engines.pickles import EXTRA, read_pickle
 from mainspring.engines.skops_files import read_skops
 from mainspring.engines.tensor import DTYPES, Array, Tensors, datatype_of
@@ -104,7 +104,7 @@ class ScikitLearnEngine:
 
     def narrowed_signature(self) -> Signature:
         """The signature, in which only what the estimator takes without a value may lack one."""
-        with warnings.catch_warnings(), chance_kept(self._estimator):
+        with warnings.catch_warnings(), chance_kept(sources_in(self._estimator)):
             warnings.simplefilter("ignore")  # about rows that are made up
             inputs = narrowed(self.signature.inputs, self.predict)
         return Signature(inputs=inputs, outputs=self.signature.outputs)

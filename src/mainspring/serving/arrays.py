@@ -7,7 +7,7 @@ it was handed something of it, and that takes longer than most compactions.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from functools import lru_cache
 
 import numpy as np
@@ -104,7 +104,7 @@ def _of_one(id_: str, count: int) -> Iterator[pa.StringArray]:
     """Of a request with more rows than an array has."""
     for first in range(0, count, MOST_ROWS):
         places = np.arange(first, min(first + MOST_ROWS, count))
-        text = id_.join(["", *(f"/{place}" for place in places.tolist())])
+        text = id_.join(_between(places.tolist()))
         yield _array(text, len(id_.encode()) + _digits(places))
 
 
@@ -124,9 +124,14 @@ def _numbers(count: int) -> list[str]:
     """What stands before, between and after the ids of a request's rows."""
     if count <= REMEMBERED_ROWS:
         return _remembered(count)
-    return ["", *(f"/{place}" for place in range(count))]
+    return _between(range(count))
 
 
 @lru_cache(256)
 def _remembered(count: int) -> list[str]:
-    return ["", *(f"/{place}" for place in range(count))] if count > 1 else [""] * (count + 1)
+    return _between(range(count)) if count > 1 else [""] * (count + 1)
+
+
+def _between(places: Iterable[int]) -> list[str]:
+    """What stands before, between and after the ids of rows that are numbered."""
+    return ["", *(f"/{place}" for place in places)]

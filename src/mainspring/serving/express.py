@@ -25,8 +25,6 @@ LARGEST = 48 * 1024
 """Bytes of a body: beyond them, reading it on the event loop would hold up others."""
 ORDINARY = {b"content-encoding", b"transfer-encoding", b"expect", b"upgrade"}
 """Headers of requests that go the ordinary way."""
-
-
 CONTENT_TYPE = b"content-type"
 
 

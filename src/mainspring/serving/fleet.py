@@ -8,14 +8,12 @@ import weakref
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-
 from mainspring.core.errors import Invalid, MainspringError, NotFound, Unavailable
-from mainspring.core.signature import Column, Datatype, Signature
+from mainspring.core.signature import Column, Datatype
 from mainspring.engines.choice import load_alone, load_chosen
 from mainspring.engines.engine import LoadedModel
+from mainspring.engines.missing import made_up
 from mainspring.engines.source import load_source
-from mainspring.engines.tensor import DTYPES, Tensors
 from mainspring.serving.batching import Line
 from mainspring.serving.framing import Framing
 from mainspring.serving.log_policy import LogPolicy
@@ -138,7 +136,7 @@ def _warm_up(model: LoadedModel, source: Source) -> None:
     try:
         # A row that was made up is one that the model may refuse.
         with contextlib.suppress(Invalid):
-            model.predict(synthetic_row(model.signature, model.rows or 1))
+            model.predict(made_up(model.signature.inputs, rows=model.rows or 1))
     except MainspringError:
         raise
     except Exception as error:
@@ -164,18 +162,6 @@ def _with_choice(model: LoadedModel, source: Source, choice: Choice) -> LoadedMo
     except (MainspringError, OSError) as error:
         log.warning("%s %s: its own engine answers alone: %s", source.name, source.version, error)
         return model
-
-
-def synthetic_row(signature: Signature, rows: int = 1) -> Tensors:
-    """Rows that fit the signature."""
-    row: Tensors = {}
-    for column in signature.inputs:
-        shape = (rows, *(1 if size == -1 else size for size in column.shape))
-        value: object = 0
-        if column.datatype == "BYTES":
-            value = column.categories[0] if column.categories else ""
-        row[column.name] = np.full(shape, value, dtype=DTYPES[column.datatype])
-    return row
 
 
 def tensor_of(column: Column) -> dict[str, object]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import random
 import warnings
 import weakref
 from collections.abc import Callable, Iterator, Mapping
@@ -12,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from mainspring.adapters.frameworks.scikit_learn import description
+from mainspring.engines.object_parts import chance_kept
 from mainspring.recording.autologging import Autolog, guarded
 from mainspring.recording.framework import Framework, has_its_own
 
@@ -57,17 +57,9 @@ def undisturbed(estimator: Any) -> Iterator[None]:
     """Call the estimator without traces: no warnings, no random numbers drawn, nothing recorded."""
     autolog = _State.autolog
     assert autolog is not None
-    states = [(one, one.get_state()) for one in _generators(estimator)]
-    own, common = random.getstate(), np.random.get_state()
-    try:
-        with autolog.hushed(), warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            yield
-    finally:
-        random.setstate(own)
-        np.random.set_state(common)
-        for one, state in states:
-            one.set_state(state)
+    with chance_kept(_generators(estimator)), autolog.hushed(), warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        yield
 
 
 def _generators(estimator: Any) -> list[np.random.RandomState]:
