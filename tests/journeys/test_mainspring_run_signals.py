@@ -86,6 +86,33 @@ def test_on_a_terminal_the_command_has_one_and_a_key_reaches_it_once(
     assert "in all 2" in place.printed("stdout")
 
 
+ENDED_BEFORE_WE_LOOK = """
+import os, signal, sys
+from mainspring.recording.program import Program, signals_held
+
+def interrupt(child):
+    os.killpg(0, signal.SIGINT)
+    os.waitid(os.P_PID, child, os.WEXITED | os.WNOWAIT)
+
+with signals_held() as held:
+    code = Program([sys.executable, "-c", "import signal; signal.pause()"], os.environ, None).run(
+        held, interrupt
+    )
+print(code)
+"""
+
+
+def test_a_key_that_ended_the_command_before_we_saw_it_does_not_interrupt_us(place: Place) -> None:
+    """A busy machine may run the command first: the signal waits for us when it is over."""
+    answer = subprocess.run(
+        [PYTHON, place.script(ENDED_BEFORE_WE_LOOK)],
+        cwd=place.folder, env=place.environment(), capture_output=True, text=True,
+        check=False, timeout=DEADLINE_S, start_new_session=True,
+    )  # fmt: skip
+
+    assert (answer.stderr, answer.stdout) == ("", "130\n")
+
+
 def test_an_interrupted_command_is_a_killed_run(place: Place, terminals: list[Terminal]) -> None:
     script = place.script("import signal\nprint('ready', flush=True)\nsignal.pause()\n")
     terminal = Terminal(place, PYTHON, script)

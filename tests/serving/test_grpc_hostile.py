@@ -5,21 +5,29 @@ from __future__ import annotations
 import contextlib
 import os
 import socket
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, Self, cast
 
 import grpc
 import pytest
+from grpc import StatusCode as Status
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+from tritonclient.grpc import service_pb2_grpc
 
 from .data_plane import PATIENCE, TOKEN, until
+from .grpc_plane import OWN_CONNECTION, GrpcPlane, model, number
 from .grpc_plane import TOKEN as METADATA
-from .grpc_plane import GrpcPlane, model, number
 
 # RFC 9113: the preface of a client, and the types and flags of the frames that are used here.
 PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
 DATA, HEADERS, RESET, SETTINGS = 0, 1, 3, 4
 END_STREAM, END_HEADERS = 1, 4
+INFER = "/inference.GRPCInferenceService/ModelInfer"
+STREAM = "/inference.GRPCInferenceService/ModelStreamInfer"
+WATCH = "/grpc.health.v1.Health/Watch"
+REFLECTION = "/grpc.reflection.v1.ServerReflection/ServerReflectionInfo"
+OPTIONS: dict[str, Any] = {"metadata": METADATA, "timeout": PATIENCE}
 GOOD = number("moody", 1.0).SerializeToString()
 
 
@@ -53,7 +61,7 @@ def _call(data: bytes | None, *headers: tuple[bytes, bytes], flags: int = END_HE
     known = {
         b":method": b"POST",
         b":scheme": b"http",
-        b":path": b"/inference.GRPCInferenceService/ModelInfer",
+        b":path": INFER.encode(),
         b":authority": b"x",
         b"content-type": b"application/grpc",
         b"te": b"trailers",
@@ -102,33 +110,93 @@ def test_any_bytes_are_survived(plane: GrpcPlane, sent: bytes) -> None:
     until(lambda: "mainspring_requests_in_flight 1" in plane.client.get("/metrics").text)
 
 
-def test_a_message_that_never_comes_is_given_up(tmp_path: Path) -> None:
-    """And holds no place meanwhile that another one could have for longer than that."""
-    limits = {"requests": 3, "body_seconds": 3.0}
+@pytest.fixture
+def narrow(tmp_path: Path) -> Iterator[GrpcPlane]:
+    """Takes three at once, and waits five seconds for a message."""
+    limits = {"requests": 3, "body_seconds": 5.0}
     with GrpcPlane(tmp_path, [model("Moody")], limits=limits) as plane:
-        with contextlib.ExitStack() as stack:
-            # One connection for all: a busy machine may take longer to connect than those are waited for.
-            stub = stack.enter_context(plane.calling())
-
-            def begun() -> bool:
-                """Three more are begun: a busy machine may have given up those before."""
-                for _ in range(3):
-                    caller = socket.create_connection(("127.0.0.1", plane.grpc_port))
-                    stack.enter_context(caller).sendall(
-                        _call(None) + _frame(DATA, 0, _message(GOOD)[:9])
-                    )
-                return _refused(stub)
-
-            until(begun)
-            until(lambda: not _refused(stub))
+        yield plane
         plane.stop()
-
         assert plane.errors.read_text() == ""
 
 
-def _refused(stub: Any) -> bool:
-    try:
-        stub.ModelInfer(number("moody", 1.0), metadata=METADATA, timeout=PATIENCE)
-    except grpc.RpcError as error:
-        return bool(error.code() == grpc.StatusCode.UNAVAILABLE)
-    return False
+@contextlib.contextmanager
+def _stalled(
+    plane: GrpcPlane, path: str, sent: bytes, refuses: Callable[[], Status]
+) -> Iterator[None]:
+    """As many connections that have called, and say no more, as it takes to be refused."""
+    call = _call(None, (b":path", path.encode())) + sent
+    with contextlib.ExitStack() as stack:
+
+        def is_full() -> bool:
+            """Ten more: of those before, some were given up, or refused while another had their place."""
+            for _ in range(10):
+                caller = socket.create_connection(("127.0.0.1", plane.grpc_port))
+                stack.enter_context(caller).sendall(call)
+            return bool(refuses() == Status.UNAVAILABLE)
+
+        until(is_full)
+        yield
+
+
+HALF = _frame(DATA, 0, _message(GOOD)[:9])
+
+
+def test_messages_that_never_come_are_given_up(narrow: GrpcPlane) -> None:
+    """They hold no place for longer than that, and those that are refused meanwhile hold none."""
+    with _Caller(narrow) as caller, _stalled(narrow, INFER, HALF, caller.infer):
+        until(lambda: caller.infer() == Status.OK)
+
+
+def test_watchers_that_never_say_what_for_are_given_up(narrow: GrpcPlane) -> None:
+    with _Caller(narrow) as caller, _stalled(narrow, WATCH, HALF, caller.watch):
+        assert caller.infer() == Status.OK
+        until(lambda: caller.watch() == Status.OK)
+
+
+def test_streams_that_say_nothing_hold_the_places_of_their_kind_only(narrow: GrpcPlane) -> None:
+    with _Caller(narrow) as caller:
+        with _stalled(narrow, STREAM, b"", caller.stream):
+            assert (caller.infer(), caller.watch()) == (Status.OK, Status.OK)
+        until(lambda: caller.stream() == Status.OK)
+
+        with _stalled(narrow, REFLECTION, b"", caller.watch):
+            assert (caller.infer(), caller.stream()) == (Status.OK, Status.OK)
+        until(lambda: caller.watch() == Status.OK)
+
+
+class _Caller:
+    """A real client, on one connection; it tells how its calls end, or how their first answer comes."""
+
+    def __init__(self, plane: GrpcPlane) -> None:
+        self._channel = grpc.insecure_channel(plane.place, options=OWN_CONNECTION)
+        self._stub = service_pb2_grpc.GRPCInferenceServiceStub(self._channel)
+        self._health = health_pb2_grpc.HealthStub(self._channel)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._channel.close()
+
+    def infer(self) -> Status:
+        return self._told(lambda: self._stub.ModelInfer(number("moody", 1.0), **OPTIONS))
+
+    def stream(self) -> Status:
+        messages = iter([number("moody", 1.0)])
+        return self._told(lambda: next(self._stub.ModelStreamInfer(messages, **OPTIONS)))
+
+    def watch(self) -> Status:
+        watching = self._health.Watch(health_pb2.HealthCheckRequest(), **OPTIONS)
+        try:
+            return self._told(lambda: next(watching))
+        finally:
+            watching.cancel()
+
+    @staticmethod
+    def _told(call: Callable[[], object]) -> Status:
+        try:
+            call()
+        except grpc.RpcError as error:
+            return cast(Status, error.code())
+        return Status.OK

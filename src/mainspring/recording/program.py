@@ -107,6 +107,8 @@ class Program:
                     _take_size(pipe)
             elif found.si_code != FROM_TERMINAL:  # else it has it already
                 self._process.send_signal(found.si_signo)
+        while signal.sigtimedwait(signals, 0) is not None:
+            pass  # it was the program's too: a key that ended it must not interrupt us afterwards
         return self._process.returncode
 
     def _listen(self) -> None:

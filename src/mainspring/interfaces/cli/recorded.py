@@ -217,9 +217,11 @@ def _reused(run: Run) -> int:
 def _ended(run: Run, code: int, name: str) -> None:
     status: EndStatus = "finished" if code == 0 else "killed" if code > SIGNALLED else "failed"
     try:
-        if name:  # what was trained may have given it another
-            run.rename(name)
-        run.finish(status)
+        try:
+            if name:  # what was trained may have given it another
+                run.rename(name)
+        finally:  # the command has ended so, whoever interrupts us now
+            run.finish(status)
     except MainspringError as error:
         _say(f"run {run.id} could not be ended: {error.message}")
     note(f"mainspring: run {run.id} {_ENDINGS[status]}: mainspring runs show {run.id}")

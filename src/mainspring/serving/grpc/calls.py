@@ -5,19 +5,21 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import grpc
 import grpc.aio
 
-from mainspring.core.errors import MainspringError, Unavailable
+from mainspring.core.errors import Invalid, MainspringError, Unavailable
 from mainspring.serving.access_log import AccessLog, Entry, moment
 from mainspring.serving.fleet import Fleet
 from mainspring.serving.http import BodyWatch, Overloaded, said
 from mainspring.serving.inference import DeadlineExceeded, InferRequest
 from mainspring.serving.plane import Plane
 from mainspring.serving.server import FAILED
+from mainspring.serving.snapshot import Limits
 
 Status = grpc.StatusCode
 STATUSES = {
@@ -86,7 +88,27 @@ class Call:
 
 
 View = Callable[[Call, bytes], Awaitable[bytes]]
-Handler = Callable[[bytes, Any], Awaitable[bytes]]
+Handler = Callable[[Any, Any], Awaitable[bytes]]
+"""Of the message, or of what it can be read from, and of gRPC's context."""
+
+
+class Places:
+    """For so many streams there is room at once: one that says nothing holds its place all the same."""
+
+    def __init__(self, limits: Limits) -> None:
+        self._limits = limits
+        self._taken = 0
+
+    @contextmanager
+    def one(self) -> Iterator[None]:
+        """A place for as long as it is needed; `Overloaded` where there is none."""
+        if self._taken >= self._limits.requests:
+            raise Overloaded("as many streams are open as this process takes")
+        self._taken += 1
+        try:
+            yield
+        finally:
+            self._taken -= 1
 
 
 class Calls:
@@ -96,6 +118,9 @@ class Calls:
         self.plane = plane
         self.under_way: set[asyncio.Task[Any]] = set()
         """Those who want an answer, from before their message is read."""
+        self.streams = Places(watch.limits)
+        self.open_streams = Places(watch.limits)
+        """Those that no token is asked for: they must not take the places of the others."""
         self._watch = watch
         self._access_log = access_log
 
@@ -113,6 +138,28 @@ class Calls:
             return b""
 
         return handle
+
+    def refusing(self, path: str) -> Handler:
+        """What gRPC calls where too much is under way: it answers at once, before a message has come."""
+
+        async def handle(_messages: object, context: Any) -> bytes:
+            error = _overloaded()
+            self._note(Call(path, context, 0), error)
+            refuse(context, error)
+            return b""
+
+        return handle
+
+    async def first(self, context: Any) -> bytes:
+        """The one message of a call, which has to come in the time of a body."""
+        task = self._watch.begin()
+        try:
+            body: bytes = await context.read()
+        finally:
+            self._watch.end(task)
+        if body is grpc.aio.EOF:
+            raise Invalid("the call has no message")
+        return body
 
     def takes_next(self) -> bool:
         """Whether this task may answer one message, which then has to come in the time of a body."""
@@ -196,7 +243,11 @@ class Calls:
 
 async def overloaded(_call: Call, _body: bytes) -> bytes:
     """The view of everything where too much is under way."""
-    raise Overloaded("as many requests are under way as this process takes")
+    raise _overloaded()
+
+
+def _overloaded() -> Overloaded:
+    return Overloaded("as many requests are under way as this process takes")
 
 
 def refuse(context: Any, error: MainspringError) -> None:

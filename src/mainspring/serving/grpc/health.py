@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from mainspring.core.errors import Invalid, NotFound
-from mainspring.serving.grpc.calls import Call, refuse
+from mainspring.core.errors import MainspringError, NotFound
+from mainspring.serving.grpc.calls import Call, Calls, refuse
 from mainspring.serving.grpc.messages import ends, parsed
 from mainspring.serving.grpc.schema import FILES, HEALTH
 from mainspring.serving.plane import Plane
@@ -18,8 +18,9 @@ HealthCheckRequest, HealthCheckResponse = ends(HEALTH, "Check")
 class Health:
     """Says who can be called; a token is not asked for."""
 
-    def __init__(self, plane: Plane) -> None:
+    def __init__(self, plane: Plane, calls: Calls) -> None:
         self._plane = plane
+        self._calls = calls
 
     async def check(self, _call: Call, body: bytes) -> bytes:
         """The status now."""
@@ -29,13 +30,16 @@ class Health:
             raise NotFound(f"no service or model is named {name!r}")
         return _told(status)
 
-    async def watch(self, body: bytes, context: Any) -> None:
+    async def watch(self, _messages: object, context: Any) -> None:
         """The status now and whenever it changes; the last one is told when the process stops."""
         try:
-            name = parsed(HealthCheckRequest, body).service
-        except Invalid as error:
+            with self._calls.open_streams.one():
+                body = await self._calls.first(context)
+                await self._tell(parsed(HealthCheckRequest, body).service, context)
+        except MainspringError as error:
             refuse(context, error)
-            return
+
+    async def _tell(self, name: str, context: Any) -> None:
         told = None
         while True:
             changed, status = self._plane.changed, self._status(name)

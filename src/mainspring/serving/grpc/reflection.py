@@ -25,12 +25,13 @@ class Reflection:
     async def handle(self, _messages: object, context: Any) -> None:
         """Answer each question of the stream."""
         try:
-            async for body in self._calls.messages(context):
-                question = parsed(self._asked, body)
-                answer = self._answer(
-                    valid_host=question.host, original_request=question, **_answered(question)
-                )
-                await context.write(answer.SerializeToString())
+            with self._calls.open_streams.one():
+                async for body in self._calls.messages(context):
+                    question = parsed(self._asked, body)
+                    answer = self._answer(
+                        valid_host=question.host, original_request=question, **_answered(question)
+                    )
+                    await context.write(answer.SerializeToString())
         except MainspringError as error:
             refuse(context, error)
 

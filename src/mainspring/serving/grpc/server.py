@@ -11,7 +11,7 @@ import grpc.aio
 
 from mainspring.core.errors import Conflict
 from mainspring.serving.access_log import AccessLog
-from mainspring.serving.grpc.calls import Calls, View, overloaded
+from mainspring.serving.grpc.calls import Calls, View
 from mainspring.serving.grpc.health import Health
 from mainspring.serving.grpc.methods import Methods
 from mainspring.serving.grpc.reflection import Reflection
@@ -51,8 +51,8 @@ class GrpcServer:
                 ("grpc.max_receive_message_length", MAX_BODY),
                 ("grpc.max_send_message_length", UNLIMITED),
             ],
-            # Streams count here as well, and those that are being refused.
-            maximum_concurrent_rpcs=2 * most,
+            # Requests, streams with and without a token, and those that are being refused.
+            maximum_concurrent_rpcs=4 * most,
         )
         self._server.add_generic_rpc_handlers([_Handlers(self._handlers(), self._calls)])
         try:
@@ -68,7 +68,7 @@ class GrpcServer:
 
     def _handlers(self) -> dict[str, Any]:
         """By the path of each method."""
-        calls, methods, health = self._calls, Methods(self._calls), Health(self._plane)
+        calls, methods, health = self._calls, Methods(self._calls), Health(self._plane, self._calls)
         views: dict[str, dict[str, View]] = {
             INFERENCE: methods.views(INFERENCE),
             REPOSITORY: methods.repository_views(REPOSITORY),
@@ -80,7 +80,7 @@ class GrpcServer:
                 path = f"/{service}/{name}"
                 handle = calls.answering(path, view)
                 handlers[path] = grpc.unary_unary_rpc_method_handler(handle)
-        handlers[f"/{HEALTH}/Watch"] = grpc.unary_stream_rpc_method_handler(health.watch)
+        handlers[f"/{HEALTH}/Watch"] = grpc.stream_stream_rpc_method_handler(health.watch)
         path = f"/{INFERENCE}/ModelStreamInfer"
         stream = Stream(calls, path, methods.infer)
         handlers[path] = grpc.stream_stream_rpc_method_handler(stream.handle)
@@ -105,6 +105,4 @@ class _Handlers(grpc.GenericRpcHandler):  # type: ignore[misc]  # grpcio has no 
             return handler
         if self._calls.takes_next():
             return handler
-        return grpc.unary_unary_rpc_method_handler(
-            self._calls.answering(details.method, overloaded)
-        )
+        return grpc.stream_unary_rpc_method_handler(self._calls.refusing(details.method))

@@ -32,16 +32,19 @@ class Stream:
         """Take messages until there are no more; one that is refused ends nothing."""
         try:
             self._calls.admitted(Call(self._path, context, 0))
+            with self._calls.streams.one():
+                await self._answer(context)
         except MainspringError as error:
             refuse(context, error)
-            return
+
+    async def _answer(self, context: Any) -> None:
         answers: asyncio.Queue[asyncio.Task[Answer] | None] = asyncio.Queue(MOST_AHEAD)
         async with asyncio.TaskGroup() as group:
             group.create_task(self._read(context, group, answers))
             while (answer := await answers.get()) is not None:
                 await context.write(_told(await answer))
         if self._calls.plane.stopping.is_set():
-            refuse(context, Unavailable("this process is stopping", fix="call again"))
+            raise Unavailable("this process is stopping", fix="call again")
 
     async def _read(
         self,
