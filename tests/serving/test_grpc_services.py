@@ -55,7 +55,7 @@ def loose(tmp_path: Path, first_model: Path) -> Iterator[GrpcPlane]:
 
 def test_a_stream_is_answered_in_order_and_survives_bad_messages(plane: GrpcPlane) -> None:
     messages = [number("moody", float(place), id=f"m{place}") for place in range(200)]
-    messages[3] = request("nope")
+    messages[3] = request("nope", id="m3")
     messages[7] = request("moody")
     # The first takes longest; those that are ready meanwhile wait for it.
     messages[0] = number("slow", 300.0, id="m0")
@@ -67,6 +67,7 @@ def test_a_stream_is_answered_in_order_and_survives_bad_messages(plane: GrpcPlan
     assert {place: text for place, text in refused.items() if text}.keys() == {3, 7}
     assert "no model named 'nope'" in refused[3]
     assert "the input column 'x' is missing" in refused[7]
+    assert (answers[3].infer_response.id, answers[7].infer_response.id) == ("m3", "")
     good = [answer.infer_response for answer in answers if not answer.error_message]
     assert [answer.id for answer in good] == [f"m{n}" for n in range(200) if n not in (3, 7)]
     assert [list(answer.outputs[0].contents.fp64_contents) for answer in good[1:4]] == [

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from typing import Any
 
-from mainspring.core.errors import MainspringError, Unavailable
+from mainspring.core.errors import Invalid, MainspringError, Unavailable
 from mainspring.serving.grpc.calls import Call, Calls, View, overloaded, refuse
 from mainspring.serving.grpc.messages import (
+    ModelInferRequest,
     ModelInferResponse,
     ModelStreamInferResponse,
     parsed,
@@ -16,8 +18,6 @@ from mainspring.serving.http import said
 
 MOST_AHEAD = 64
 """So many messages of one stream are worked on while its first answer is awaited."""
-
-Answer = bytes | MainspringError
 
 
 class Stream:
@@ -38,11 +38,11 @@ class Stream:
             refuse(context, error)
 
     async def _answer(self, context: Any) -> None:
-        answers: asyncio.Queue[asyncio.Task[Answer] | None] = asyncio.Queue(MOST_AHEAD)
+        answers: asyncio.Queue[asyncio.Task[bytes] | None] = asyncio.Queue(MOST_AHEAD)
         async with asyncio.TaskGroup() as group:
             group.create_task(self._read(context, group, answers))
             while (answer := await answers.get()) is not None:
-                await context.write(_told(await answer))
+                await context.write(await answer)
         if self._calls.plane.stopping.is_set():
             raise Unavailable("this process is stopping", fix="call again")
 
@@ -50,24 +50,32 @@ class Stream:
         self,
         context: Any,
         group: asyncio.TaskGroup,
-        answers: asyncio.Queue[asyncio.Task[Answer] | None],
+        answers: asyncio.Queue[asyncio.Task[bytes] | None],
     ) -> None:
         async for body in self._calls.messages(context):
             call = Call(self._path, context, len(body))
             await answers.put(group.create_task(self._outcome(call, body)))
         await answers.put(None)
 
-    async def _outcome(self, call: Call, body: bytes) -> Answer:
+    async def _outcome(self, call: Call, body: bytes) -> bytes:
         task = asyncio.current_task()
         assert task is not None
         view = self._infer if self._calls.takes(task) else overloaded
-        return await self._calls.outcome(call, view, body)
+        answer = await self._calls.outcome(call, view, body)
+        return _answered(answer) if isinstance(answer, bytes) else _refused(answer, body)
 
 
-def _told(answer: Answer) -> bytes:
-    if isinstance(answer, bytes):
-        response = ModelStreamInferResponse(infer_response=parsed(ModelInferResponse, answer))
-    else:
-        response = ModelStreamInferResponse(error_message=said(answer))
+def _answered(answer: bytes) -> bytes:
+    response = ModelStreamInferResponse(infer_response=parsed(ModelInferResponse, answer))
+    told: bytes = response.SerializeToString()
+    return told
+
+
+def _refused(error: MainspringError, body: bytes) -> bytes:
+    """What is wrong, and with which request: its caller may have sent many."""
+    response = ModelStreamInferResponse(error_message=said(error))
+    with contextlib.suppress(Invalid):
+        if id_ := parsed(ModelInferRequest, body).id:
+            response.infer_response.id = id_
     told: bytes = response.SerializeToString()
     return told
