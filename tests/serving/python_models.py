@@ -94,6 +94,16 @@ class Brain:
         return {"x": values, "twice": values * 2, "tenth": np.float32(0.1) * np.asarray(values)}
 
 
+class Total:
+    """Adds up the columns of a matrix."""
+
+    inputs: ClassVar[Any] = [{"name": "x", "datatype": "FP64", "shape": [-1, 2]}]
+    outputs: ClassVar[Any] = Moody.outputs
+
+    def predict(self, inputs: Tensors) -> Tensors:
+        return {"y": inputs["x"].sum(axis=1)}
+
+
 class Halve:
     """Takes FP32 and gives half of it in FP16, beside the double as it came."""
 

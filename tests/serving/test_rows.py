@@ -7,10 +7,12 @@ from pathlib import Path
 from typing import Any
 
 import httpx2
+import pandas as pd
 import pytest
 
 from mainspring import __version__
 
+from . import python_models
 from .data_plane import Plane, row, served
 
 ROW: dict[str, Any] = {
@@ -114,6 +116,7 @@ FORMS: list[object] = [
     {"dataframe_split": {"columns": NAMES, "data": LISTS, "index": [0, 1]}},
     {"dataframe_split": {"columns": NAMES[::-1], "data": [line[::-1] for line in LISTS]}},
     {"dataframe_records": [ROW, OTHER], "params": {}},
+    {"dataframe_split": {"data": LISTS}},
     {"instances": [ROW, OTHER]},
     {"instances": LISTS},
     {"inputs": [ROW, OTHER]},
@@ -161,6 +164,18 @@ def test_one_input_needs_no_lists_of_one(tmp_path: Path, brittle_model: Path) ->
     with Plane(tmp_path, [served(brittle_model)]) as plane:
         assert _invoke(plane, {"instances": [0, 0]}).json()["predictions"] == [1, 1]
         assert _invoke(plane, {"inputs": [[0]]}).json()["predictions"] == [1]
+        flat = {"dataframe_split": {"columns": ["index"], "data": [0, 0]}}
+        assert _invoke(plane, flat).json()["predictions"] == [1, 1]
+
+
+def test_a_frame_whose_columns_have_no_names_fits_a_matrix(tmp_path: Path) -> None:
+    data = [[1.0, 2.0], [3.0, 4.0]]
+    frame = pd.DataFrame(data).to_dict(orient="split")
+    with Plane(tmp_path, [served(f"{python_models.__name__}:Total", name="total")]) as plane:
+        for split in (frame, {"data": data}, {"columns": ["a", "b"], "data": data}):
+            answer = _invoke(plane, {"dataframe_split": split})
+
+            assert answer.json()["predictions"] == [3.0, 7.0], answer.text
 
 
 BAD_FORMS: list[tuple[object, str | None, int, str]] = [
@@ -181,6 +196,8 @@ BAD_FORMS: list[tuple[object, str | None, int, str]] = [
     ({"dataframe_split": {"columns": 5, "data": []}}, JSON, 400, "a list of names"),
     ({"dataframe_split": {"columns": ["area"] * 2, "data": []}}, JSON, 400, "given twice"),
     ({"dataframe_split": {"columns": [[]], "data": []}}, JSON, 400, "a list of names"),
+    ({"dataframe_split": {"columns": [True], "data": []}}, JSON, 400, "a list of names"),
+    ({"dataframe_split": {"columns": [0], "data": []}}, JSON, 400, "no input '0'"),
     (b"radius\n1,2\n", "text/csv", 400, "row 0 is 2 values; a list of 1 values"),
     (b"", "text/csv", 400, "the line of column names is missing"),
     (b"\xff", "text/csv", 400, "not valid CSV"),

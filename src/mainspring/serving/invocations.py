@@ -64,14 +64,15 @@ def _columns(codec: Codec, form: str, given: Any) -> Columns:
         raise Invalid(f"{form!r} is {kind_of(given)}; a list of rows is wanted", field=form)
     if form == "dataframe_records" or (given and isinstance(given[0], dict)):
         return _records(codec, given)
+    return _unnamed(codec, form, given)
+
+
+def _unnamed(codec: Codec, form: str, rows: list[Any]) -> Columns:
+    """Rows without names have the model's columns in their order, or are those of its matrix."""
     names = [column.name for column in codec.signature.inputs]
     if codec.is_open:
-        return {form: given}
-    if _is_matrix(codec):
-        return {names[0]: given}
-    if len(names) == 1:
-        given = [row if isinstance(row, list) else [row] for row in given]
-    return _positional(codec, names, given)
+        return {form: rows}
+    return {names[0]: rows} if _is_matrix(codec) else _positional(codec, names, rows)
 
 
 def _is_matrix(codec: Codec) -> bool:
@@ -98,10 +99,13 @@ def _split(codec: Codec, given: Any) -> Columns:
     form = "dataframe_split"
     if not isinstance(given, dict) or not isinstance(given.get("data"), list):
         raise Invalid(f"{form!r} is wanted as an object of columns and data", field=form)
-    names = given.get("columns") or [column.name for column in codec.signature.inputs]
-    if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
+    names, rows = given.get("columns"), given["data"]
+    if not names:
+        return _unnamed(codec, form, rows)
+    if not isinstance(names, list) or not all(type(name) in (str, int) for name in names):
         raise Invalid(f"{form!r}: the columns are wanted as a list of names", field=form)
-    return _positional(codec, names, given["data"])
+    # pandas counts the columns of a frame that names none.
+    return _positional(codec, [str(name) for name in names], rows)
 
 
 def _named(codec: Codec, given: dict[str, Any]) -> Columns:
@@ -124,7 +128,12 @@ def _named(codec: Codec, given: dict[str, Any]) -> Columns:
 
 
 def _positional(codec: Codec, names: list[str], rows: list[Any]) -> Columns:
-    """Rows as lists, in the order of `names`; a matrix has its columns in that order."""
+    """Rows as lists, in the order of `names`; a matrix has its columns in that order.
+
+    A row of one column needs no list.
+    """
+    if len(names) == 1:
+        rows = [row if isinstance(row, list) else [row] for row in rows]
     is_matrix = _is_matrix(codec) and codec.signature.inputs[0].name not in names
     for name, times in Counter(names).items():
         if not is_matrix and not codec.is_open:
