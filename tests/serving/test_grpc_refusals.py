@@ -49,7 +49,7 @@ def _changed(column: int, **fields: Any) -> Any:
     """A good request but for one of its inputs."""
     message = patient()
     for name, value in fields.items():
-        if name in ("shape", "contents"):
+        if name in ("shape", "contents", "parameters"):
             message.inputs[column].ClearField(name)
             part = type(message.inputs[column])(**{name: value})
             message.inputs[column].MergeFrom(part)
@@ -64,9 +64,10 @@ def _raw(place: int, value: bytes) -> Any:
     return message
 
 
-def _fewer() -> Any:
+def _fewer(**fields: Any) -> Any:
     message = as_raw(patient())
     del message.raw_input_contents[-1]
+    message.inputs[-1].MergeFrom(service_pb2.ModelInferRequest.InferInputTensor(**fields))
     return message
 
 
@@ -89,6 +90,7 @@ def _open(datatype: str, **contents: list[Any]) -> Any:
     return request("echo", part)
 
 
+SHARED = {"shared_memory_region": parameter(string_param="region")}
 RADIUS, TEXTURE, AREA, SMOOTH, SIZE = range(5)
 REFUSED: list[tuple[Any, grpc.StatusCode, str]] = [
     (request(""), UNKNOWN, "no model named ''"),
@@ -149,6 +151,9 @@ REFUSED: list[tuple[Any, grpc.StatusCode, str]] = [
     (patient(parameters={"timeout": parameter(string_param="5")}), BAD, "'timeout' is '5'"),
     (patient(parameters={"timeout": parameter(bool_param=True)}), BAD, "'timeout' is True"),
     (patient(parameters={"timeout": parameter()}), BAD, "'timeout' is None"),
+    (_changed(RADIUS, contents={}, parameters=SHARED), BAD, "input 'radius' is meant to be in"),
+    (_fewer(parameters=SHARED), BAD, "input 'size' is meant to be in shared memory"),
+    (patient(outputs=[{"name": "score", "parameters": SHARED}]), BAD, "output 'score' is meant"),
 ]
 
 

@@ -148,6 +148,19 @@ def test_what_is_not_there_is_said_so(client: Any, ask: Any) -> None:
     assert refused.value.message()
 
 
+@pytest.mark.parametrize("shared", ["input", "output"])
+def test_tensors_in_shared_memory_are_refused(client: Any, shared: str) -> None:
+    tensor, output = triton.InferInput("x", [1], "FP32"), triton.InferRequestedOutput("x")
+    tensor.set_data_from_numpy(np.ones(1, dtype=np.float32))
+    {"input": tensor, "output": output}[shared].set_shared_memory("region", 4)
+
+    with pytest.raises(triton.InferenceServerException) as refused:
+        client.infer("echo", [tensor], outputs=[output])
+
+    assert refused.value.status() == "400"
+    assert f"{shared} 'x' is meant to be in shared memory" in refused.value.message()
+
+
 def test_the_asynchronous_client_asks_for_many_things_at_once(open_plane: Plane) -> None:
     async def ask() -> list[list[float]]:
         async with triton_aio.InferenceServerClient(f"127.0.0.1:{open_plane.port}") as client:

@@ -21,6 +21,8 @@ class Parameters(msgspec.Struct):
     binary_data_output: Scalar = False
     binary_data: Scalar | msgspec.UnsetType = msgspec.UNSET
     binary_data_size: Scalar = None
+    shared_memory_region: Scalar = None
+    """Heard to be refused: its caller would read what nobody wrote."""
 
 
 class TensorHead(msgspec.Struct, forbid_unknown_fields=True):
@@ -79,9 +81,11 @@ def parted(body: bytes, header: int) -> tuple[bytes, bytes]:
 def binary_size(tensor: TensorHead, tail: bytes | None, start: int) -> int | None:
     """How many bytes of the tail are this tensor's; None if its values are in the JSON."""
     size = tensor.parameters.binary_data_size if tensor.parameters else None
-    if size is None:
-        return None
     name = tensor.name
+    if size is None:
+        if tensor.parameters and tensor.parameters.shared_memory_region is not None:
+            raise not_shared("input", name)
+        return None
     if type(size) is not int or size < 0:
         raise Invalid(f"input {name!r}: binary_data_size is {size!r}, not a number of bytes")
     if tensor.data is not msgspec.UNSET:
@@ -101,7 +105,11 @@ def binary_size(tensor: TensorHead, tail: bytes | None, start: int) -> int | Non
 
 
 def is_binary(output: OutputHead, *, default: bool) -> bool:
-    if output.parameters is None or output.parameters.binary_data is msgspec.UNSET:
+    if output.parameters is None:
+        return default
+    if output.parameters.shared_memory_region is not None:
+        raise not_shared("output", output.name)
+    if output.parameters.binary_data is msgspec.UNSET:
         return default
     return flag_of("binary_data", output.parameters.binary_data)
 
@@ -110,3 +118,12 @@ def flag_of(name: str, flag: object) -> bool:
     if not isinstance(flag, bool):
         raise Invalid(f"the parameter {name!r} is {flag!r}; true or false is wanted", field=name)
     return flag
+
+
+def not_shared(kind: str, name: str) -> Invalid:
+    """The error for a tensor that is not in the request, or not wanted in the answer."""
+    return Invalid(
+        f"{kind} {name!r} is meant to be in shared memory, which is not offered",
+        field=name,
+        fix="send it in the request, and take it from the answer",
+    )

@@ -9,6 +9,7 @@ import numpy as np
 from mainspring.core.errors import Invalid
 from mainspring.core.signature import Datatype
 from mainspring.engines.tensor import Array, Tensors, told_as
+from mainspring.serving.bodies import not_shared
 from mainspring.serving.columns import ColumnReader, to_bytes
 from mainspring.serving.fleet import ServedModel
 from mainspring.serving.grpc.messages import ModelInferResponse
@@ -39,11 +40,7 @@ def decode(served: ServedModel, message: Any, about: About) -> InferRequest:
     """Check a ModelInferRequest; its answer is raw where its inputs are."""
     codec, tensors, raw = served.codec, message.inputs, message.raw_input_contents
     if raw and len(raw) != len(tensors):
-        raise Invalid(
-            f"the request has {len(tensors)} inputs and {len(raw)} raw_input_contents; one for "
-            "each input is wanted",
-            field="raw_input_contents",
-        )
+        raise _uneven(tensors, raw)
     columns: Tensors = {}
     for place, tensor in enumerate(tensors):
         name, datatype = tensor.name, tensor.datatype
@@ -64,7 +61,7 @@ def decode(served: ServedModel, message: Any, about: About) -> InferRequest:
     about.id = message.id or None
     if message.parameters:
         _read_timeout(message.parameters, about)
-    outputs = codec.wanted([each.name for each in message.outputs]) if message.outputs else ()
+    outputs = codec.wanted(_names(message.outputs)) if message.outputs else ()
     request = codec.request(columns, about, outputs)
     request.binary, request.turns = None if raw else NONE, TURNS
     return request
@@ -89,20 +86,46 @@ def encode(served: ServedModel, request: InferRequest, outputs: Tensors) -> byte
 
 
 def _elements(reader: ColumnReader, tensor: Any, shape: tuple[int, ...]) -> Array:
-    wanted = CONTENTS.get(tensor.datatype)
+    wanted, fields = CONTENTS.get(tensor.datatype), tensor.contents.ListFields()
+    if not fields:
+        _refuse_shared("input", tensor)
     if wanted is None:
         raise Invalid(
             f"input {tensor.name!r} is {tensor.datatype}, which has no typed contents",
             field=tensor.name,
             fix="send all inputs in raw_input_contents",
         )
-    for field, _ in tensor.contents.ListFields():
+    for field, _ in fields:
         if field.name != wanted:
             raise Invalid(
                 f"input {tensor.name!r} has {field.name}; {tensor.datatype} is given in {wanted}",
                 field=tensor.name,
             )
     return reader.from_elements(list(getattr(tensor.contents, wanted)), shape)
+
+
+def _uneven(tensors: Any, raw: Any) -> Invalid:
+    for tensor in tensors:
+        _refuse_shared("input", tensor)
+    return Invalid(
+        f"the request has {len(tensors)} inputs and {len(raw)} raw_input_contents; one for "
+        "each input is wanted",
+        field="raw_input_contents",
+    )
+
+
+def _names(outputs: Any) -> list[str]:
+    names: list[str] = []
+    for each in outputs:
+        if each.parameters:
+            _refuse_shared("output", each)
+        names.append(each.name)
+    return names
+
+
+def _refuse_shared(kind: str, tensor: Any) -> None:
+    if "shared_memory_region" in tensor.parameters:
+        raise not_shared(kind, tensor.name)
 
 
 def _fill(tensor: Any, values: Array, datatype: Datatype) -> None:
