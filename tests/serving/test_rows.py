@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from pathlib import Path
 from typing import Any
 
@@ -136,6 +137,22 @@ def test_every_form_of_mlflow_is_answered(
     assert len(answer["mainspring.request_id"]) == 2
 
 
+def test_a_frame_that_lacks_values_is_taken_as_python_writes_it(
+    tmp_path: Path, echo_model: Path
+) -> None:
+    texts = ["NaN", '"NaN', "\\", '\\", NaN, "', ""]
+    frame = pd.DataFrame({"word": texts}).assign(flag=True, count=1, small=0.5, big=math.nan)
+    with Plane(tmp_path, [served(echo_model, name="echo")]) as plane:
+        split = {"dataframe_split": frame.to_dict(orient="split")}
+        invoked = _invoke(plane, json.dumps(split).encode()).json()["predictions"]
+        listed = json.dumps(frame.to_dict(orient="records"))
+        rows = plane.client.post("/predict/echo", content=listed).json()["rows"]
+
+    for found in (invoked, rows):
+        assert [row["same_word"] for row in found] == texts
+        assert {row["same_big"] for row in found} == {None}
+
+
 def test_inputs_without_lists_are_one_row(plane: Plane, scores: list[float]) -> None:
     assert _invoke(plane, {"inputs": ROW}).json()["predictions"] == scores[:1]
 
@@ -198,6 +215,10 @@ BAD_FORMS: list[tuple[object, str | None, int, str]] = [
     ({"dataframe_split": {"columns": [[]], "data": []}}, JSON, 400, "a list of names"),
     ({"dataframe_split": {"columns": [True], "data": []}}, JSON, 400, "a list of names"),
     ({"dataframe_split": {"columns": [0], "data": []}}, JSON, 400, "no input '0'"),
+    ({"dataframe_records": [ROW | {"texture": math.nan}]}, JSON, 400, "'texture', row 0: null"),
+    (b'{"inputs": [NaN, Infinity]}', JSON, 400, "not valid JSON"),
+    (b'{"inputs": ["NaN]}', JSON, 400, "not valid JSON"),
+    (b'{"inputs": [' + b"NaN," * 1_000_001 + b"1]}", JSON, 400, "not valid JSON"),
     (b"radius\n1,2\n", "text/csv", 400, "row 0 is 2 values; a list of 1 values"),
     (b"", "text/csv", 400, "the line of column names is missing"),
     (b"\xff", "text/csv", 400, "not valid CSV"),

@@ -18,6 +18,9 @@ from mainspring.serving.reserved import REQUEST_ID
 Columns = dict[str, list[Any]]
 MOST_LACKING = 1_000_000
 """Rows that leave nearly everything out would take far more memory than they were sent in."""
+NAN = b"NaN"
+MOST_NAN = 1_000_000
+"""Looking at more of them takes longer than reading the rest."""
 
 
 def decode(codec: Codec, body: bytes, about: About) -> InferRequest:
@@ -68,12 +71,35 @@ def _values(name: str, values: Array) -> Any:
 
 
 def parse(body: bytes) -> Any:
-    """The body as JSON, whatever it holds."""
+    """The body as JSON, whatever it holds; NaN, which Python and pandas write in it, is null."""
     check_containers(body)
+    try:
+        return _parsed(body)
+    except Invalid:
+        if not 0 < body.count(NAN) <= MOST_NAN:
+            raise
+    return _parsed(_without_nan(body))
+
+
+def _parsed(body: bytes) -> Any:
     try:
         return msgspec.json.decode(body)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise Invalid(f"the request is not valid JSON: {error}") from None
+
+
+def _without_nan(body: bytes) -> bytes:
+    """The body with null for each NaN that is in no text."""
+    # What is escaped is covered up: each quote that is left begins or ends a text.
+    covered = body.replace(b"\\\\", b"__").replace(b'\\"', b"__")
+    parts: list[bytes] = []
+    start = quotes = 0
+    for before in covered.split(NAN):
+        end = start + len(before)
+        quotes += before.count(b'"')
+        parts += (body[start:end], NAN if quotes % 2 else b"null")
+        start = end + len(NAN)
+    return b"".join(parts[:-1])
 
 
 def by_column(codec: Codec, rows: list[Any]) -> Columns:
