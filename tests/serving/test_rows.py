@@ -71,6 +71,16 @@ def test_what_may_be_missing_may_be_left_out(plane: Plane) -> None:
     assert left_out == mixed == whole
 
 
+@pytest.mark.parametrize("path", [PATH, "/invocations"])
+def test_a_table_of_floats_may_hold_integers(plane: Plane, scores: list[float], path: str) -> None:
+    rows = [found | {"area": float(found["area"])} for found in (ROW, OTHER)]
+
+    answer = plane.infer({"rows" if path == PATH else "instances": rows}, path).json()
+
+    told = answer.get("predictions") or [found["score"] for found in answer["rows"]]
+    assert told == scores
+
+
 BAD: list[tuple[object, int, str]] = [
     (b"", 400, "not valid JSON"),
     (b"[" * 100_000, 400, "not valid JSON"),
@@ -85,6 +95,9 @@ BAD: list[tuple[object, int, str]] = [
     ({"rows": 5}, 400, "the model has no input 'rows'"),
     ([ROW, ROW | {"area": 1.5}], 400, "column 'area', row 1: Expected `int`"),
     ([ROW, ROW | {"area": 2**63}], 400, "column 'area', row 1"),
+    ([ROW | {"area": 5.0}, ROW | {"area": 2.0**60}], 400, "column 'area', row 1: Expected `int`"),
+    (ROW | {"area": [[5.0]]}, 400, "column 'area', row 0: Expected `int`, got `array`"),
+    (b'{"area":' + b"[" * 900 + b"5.0" + b"]" * 900 + b"}", 400, "column 'area', row 0"),
     (ROW | {"texture": 1e300}, 400, "column 'texture', row 0: 1e+300 does not fit FP32"),
     ([ROW, {"radius": 1}], 400, "column 'texture', row 1: null"),
     ({"radius": 1}, 400, "the input column 'texture' is missing"),

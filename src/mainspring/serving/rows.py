@@ -8,8 +8,8 @@ import msgspec
 import numpy as np
 
 from mainspring.core.errors import Invalid, TooLarge
-from mainspring.engines.tensor import Array, Tensors, datatype_of
-from mainspring.serving.columns import MAX_ROWS
+from mainspring.engines.tensor import DTYPES, Array, Tensors, datatype_of
+from mainspring.serving.columns import MAX_ROWS, ColumnReader
 from mainspring.serving.inference import RESERVED, About, InferRequest
 from mainspring.serving.numbers import check_containers
 from mainspring.serving.protocol import Codec, as_texts, chosen
@@ -18,6 +18,8 @@ from mainspring.serving.reserved import REQUEST_ID
 Columns = dict[str, list[Any]]
 MOST_LACKING = 1_000_000
 """Rows that leave nearly everything out would take far more memory than they were sent in."""
+EXACT = 2**53
+"""Up to here a float is the only one that its digits may mean."""
 NAN = b"NaN"
 MOST_NAN = 1_000_000
 """Looking at more of them takes longer than reading the rest."""
@@ -136,13 +138,30 @@ def read(codec: Codec, columns: Columns, about: About) -> InferRequest:
     given: Tensors = {
         name: _guessed(name, values)
         if codec.is_open and name not in RESERVED
-        else codec.reader(name).from_values(values)
+        else _taken(codec.reader(name), values)
         for name, values in columns.items()
     }
     for column in codec.signature.inputs:
         if column.nullable and column.name not in given:
             given[column.name] = codec.reader(column.name).from_values([None] * rows)
     return codec.request(given, about)
+
+
+def _taken(reader: ColumnReader, values: list[Any]) -> Array:
+    """Values of a column; a table of numbers may hold its integers as 600.0."""
+    try:
+        return reader.from_values(values)
+    except Invalid:
+        if DTYPES[reader.column.datatype].kind not in "iu":
+            raise
+    return reader.from_values(_whole(values, 1 + len(reader.column.shape)))
+
+
+def _whole(value: Any, depth: int) -> Any:
+    if isinstance(value, list) and depth:
+        return [_whole(one, depth - 1) for one in value]
+    is_whole = isinstance(value, float) and value.is_integer() and abs(value) <= EXACT
+    return int(value) if is_whole else value
 
 
 def _guessed(name: str, values: list[Any]) -> Array:
