@@ -246,12 +246,12 @@ def test_a_model_is_unloaded_and_loaded_in_all_processes(
     with Plane(tmp_path, models, workers=2, is_steered=False) as plane:
         assert plane.client.post("/v2/repository/models/tumour/unload").status_code == 200
 
-        assert _everywhere(plane, INFER, row()) == {503}
+        assert _everywhere(plane, INFER, row()) == {404}
         index = plane.client.post("/v2/repository/index").json()
         assert [entry["state"] for entry in index] == ["UNAVAILABLE", "READY"]
         ready = plane.client.post("/v2/repository/index", json={"ready": True}).json()
         assert [entry["name"] for entry in ready] == ["other"]
-        assert plane.client.get("/v2/models/tumour/ready").status_code == 503
+        assert plane.client.get("/v2/models/tumour/ready").status_code == 404
 
         assert plane.client.post("/v2/repository/models/tumour/load").status_code == 200
         assert _everywhere(plane, INFER, row()) == {200}

@@ -176,7 +176,7 @@ def test_models_are_unloaded_and_loaded_by_callers(loose: GrpcPlane) -> None:
 
     assert unloaded == [("tumour", "1", "READY"), ("moody", "1", "UNAVAILABLE")]
     assert not is_ready
-    assert refused.value.code() == grpc.StatusCode.UNAVAILABLE
+    assert refused.value.code() == grpc.StatusCode.NOT_FOUND
     assert fixed.value.status() == "StatusCode.FAILED_PRECONDITION"
     # Its source is not what it was when the server started, by its digest: so it is a new version.
     assert _index(loose, ready=True)[1] == ("moody", "2", "READY")

@@ -14,6 +14,7 @@ from .test_group import moody, numbers, state
 
 SOURCE = """
 import sys
+import numpy as np
 
 class Mutating:
     inputs = [{"name": "x", "datatype": "FP64", "shape": [-1]}]
@@ -44,11 +45,12 @@ class Gone:
         return inputs
 
 
-class Picky:
-    inputs = [{"name": "x", "datatype": "FP64", "shape": [-1]}]
+class Literate:
+    inputs = [{"name": "word", "datatype": "BYTES", "shape": [-1]}]
+    known = {"yes": 1.0, "no": 0.0}
 
     def predict(self, inputs):
-        return {"y": 1 / inputs["missing"]}
+        return {"y": np.array([self.known[word] for word in inputs["word"]])}
 """
 
 
@@ -86,12 +88,27 @@ def test_a_model_that_exits_fails_its_own_request_only(tmp_path: Path) -> None:
         assert state(plane).restarts == []
 
 
+def test_a_model_that_knows_no_empty_text_is_served(tmp_path: Path) -> None:
+    """It is tried with a row that nobody sent; what it makes of that is told, and that is all."""
+
+    def asked(*words: str) -> dict[str, object]:
+        data = {"name": "word", "shape": [len(words)], "datatype": "BYTES", "data": words}
+        return {"inputs": [data]}
+
+    with Plane(tmp_path, [_model(tmp_path, "Literate")]) as plane:
+        answer = plane.infer(asked("yes", "no"), "/v2/models/literate/infer")
+        assert answer.json()["outputs"][0]["data"] == [1.0, 0.0]
+        assert plane.infer(asked("perhaps"), "/v2/models/literate/infer").status_code == 500
+        assert plane.stop() == 0
+
+    assert "model 'literate' fails on the row that it was tried with" in plane.errors.read_text()
+
+
 @pytest.mark.parametrize(
     ("name", "message"),
     [
         ("Unready", "strange_models:Unready.load() raised OSError: no weights"),
         ("Gone", "Gone() raised SystemExit: 0 (strange_models.py"),
-        ("Picky", "model 'picky' fails on the row that it was tried with"),
     ],
 )
 def test_a_model_that_cannot_begin_says_why(tmp_path: Path, name: str, message: str) -> None:

@@ -8,7 +8,7 @@ import weakref
 from dataclasses import dataclass
 from pathlib import Path
 
-from mainspring.core.errors import Invalid, MainspringError, NotFound, Unavailable
+from mainspring.core.errors import Invalid, MainspringError, NotFound
 from mainspring.core.signature import Column, Datatype
 from mainspring.engines.choice import load_alone, load_chosen
 from mainspring.engines.engine import LoadedModel
@@ -25,6 +25,10 @@ log = logging.getLogger("mainspring.serving")
 
 SERIAL = "python"
 """The engine whose models are called one at a time, and never on the event loop: it is not ours."""
+
+
+class NotLoaded(NotFound):
+    """When a model is known that somebody took out of service: nothing is served by its name."""
 
 
 class ServedModel:
@@ -91,7 +95,7 @@ class Fleet:
 
     def _refuse_unloaded(self, name: str) -> None:
         if any(source.name == name for source in self.snapshot.models):
-            raise Unavailable(
+            raise NotLoaded(
                 f"model {name!r} is not loaded", fix=f"POST /v2/repository/models/{name}/load"
             )
 
@@ -141,11 +145,14 @@ def _warm_up(model: LoadedModel, source: Source) -> None:
         raise
     except Exception as error:
         log.debug("the first call of %s failed", source.name, exc_info=True)
-        raise Invalid(
+        said = (
             f"model {source.name!r} fails on the row that it was tried with, of zeros and empty "
-            f"texts: {type(error).__name__}: {error}",
-            field="source",
-        ) from error
+            f"texts: {type(error).__name__}: {error}"
+        )
+        if model.name != SERIAL:
+            raise Invalid(said, field="source") from error
+        # No text that it knows, perhaps: only whoever wrote it can tell what it has to take.
+        log.warning("%s", said)
 
 
 def _alone(source: Source, choice: Choice) -> LoadedModel | None:

@@ -101,7 +101,7 @@ REFUSED = {
     "400": "The request breaks a rule that the error names.",
     "401": "No token, or one that may not predict.",
     "403": "A web page of another host asks, where no token is needed.",
-    "404": "No such model or version.",
+    "404": "No such model or version, or it is not loaded.",
     "405": "Another method is wanted.",
     "408": "The body did not come in time.",
     "409": "The model is in a state that does not allow this.",
@@ -109,7 +109,7 @@ REFUSED = {
     "415": "A body of this kind is not read here.",
     "429": "As many requests wait as may; Retry-After says when to come again.",
     "500": "The model failed on these inputs.",
-    "503": "Too much is under way, the model is not loaded, or the log cannot be written.",
+    "503": "Too much is under way, or the log cannot be written.",
     "504": "The deadline of the request passed.",
 }
 

@@ -12,10 +12,10 @@ import grpc
 import msgspec
 
 from mainspring import __version__
-from mainspring.core.errors import Invalid, Unavailable
+from mainspring.core.errors import Invalid
 from mainspring.serving import repository
 from mainspring.serving.compression import accepted
-from mainspring.serving.fleet import Fleet, ServedModel
+from mainspring.serving.fleet import Fleet, NotLoaded, ServedModel
 from mainspring.serving.grpc import tensors
 from mainspring.serving.grpc.calls import Call, Calls, View
 from mainspring.serving.grpc.messages import ModelInferRequest, ends, parsed
@@ -94,7 +94,7 @@ class Methods:
     def _model_ready(self, call: Call, message: Any) -> Fields:
         try:
             self._found(call, message)
-        except Unavailable:
+        except NotLoaded:
             return {"ready": False}
         return {"ready": True}
 
