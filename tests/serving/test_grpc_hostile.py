@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import resource
 import socket
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -28,6 +29,9 @@ STREAM = "/inference.GRPCInferenceService/ModelStreamInfer"
 WATCH = "/grpc.health.v1.Health/Watch"
 REFLECTION = "/grpc.reflection.v1.ServerReflection/ServerReflectionInfo"
 OPTIONS: dict[str, Any] = {"metadata": METADATA, "timeout": PATIENCE}
+CHECK = "/grpc.health.v1.Health/Check"
+NO_WINDOW = (4).to_bytes(2, "big") + bytes(4)
+"""The setting that lets the server send no data at first."""
 GOOD = number("moody", 1.0).SerializeToString()
 
 
@@ -56,7 +60,12 @@ def _message(body: bytes, flag: int = 0, size: int | None = None) -> bytes:
     return bytes([flag]) + length.to_bytes(4, "big") + body
 
 
-def _call(data: bytes | None, *headers: tuple[bytes, bytes], flags: int = END_HEADERS) -> bytes:
+def _call(
+    data: bytes | None,
+    *headers: tuple[bytes, bytes],
+    flags: int = END_HEADERS,
+    settings: bytes = b"",
+) -> bytes:
     """The bytes of a connection that calls ModelInfer once."""
     known = {
         b":method": b"POST",
@@ -68,7 +77,7 @@ def _call(data: bytes | None, *headers: tuple[bytes, bytes], flags: int = END_HE
         b"authorization": f"Bearer {TOKEN}".encode(),
     }
     block = b"".join(_literal(*header) for header in (known | dict(headers)).items())
-    sent = PREFACE + _frame(SETTINGS, 0, b"", 0) + _frame(HEADERS, flags, block)
+    sent = PREFACE + _frame(SETTINGS, 0, settings, 0) + _frame(HEADERS, flags, block)
     return sent if data is None else sent + _frame(DATA, END_STREAM, data)
 
 
@@ -122,10 +131,10 @@ def narrow(tmp_path: Path) -> Iterator[GrpcPlane]:
 
 @contextlib.contextmanager
 def _stalled(
-    plane: GrpcPlane, path: str, sent: bytes, refuses: Callable[[], Status]
+    plane: GrpcPlane, path: str, sent: bytes, refuses: Callable[[], Status], settings: bytes = b""
 ) -> Iterator[None]:
     """As many connections that have called, and say no more, as it takes to be refused."""
-    call = _call(None, (b":path", path.encode())) + sent
+    call = _call(None, (b":path", path.encode()), settings=settings) + sent
     with contextlib.ExitStack() as stack:
 
         def is_full() -> bool:
@@ -163,6 +172,52 @@ def test_streams_that_say_nothing_hold_the_places_of_their_kind_only(narrow: Grp
         with _stalled(narrow, REFLECTION, b"", caller.watch):
             assert (caller.infer(), caller.stream()) == (Status.OK, Status.OK)
         until(lambda: caller.watch() == Status.OK)
+
+
+@pytest.mark.parametrize("path", [INFER, STREAM])
+def test_answers_that_are_not_taken_are_given_up(narrow: GrpcPlane, path: str) -> None:
+    whole = _frame(DATA, END_STREAM if path == INFER else 0, _message(GOOD))
+    with _Caller(narrow) as caller:
+        call = caller.infer if path == INFER else caller.stream
+        with _stalled(narrow, path, whole, call, settings=NO_WINDOW):
+            until(lambda: call() == Status.OK)
+
+
+@pytest.mark.parametrize("path", [INFER, CHECK])
+def test_who_has_no_token_holds_no_place(narrow: GrpcPlane, path: str) -> None:
+    """Neither with a message that does not come, nor with an answer that is not taken."""
+    halves = {path: HALF, CHECK: _frame(DATA, END_STREAM, _message(b""))}
+    call = _call(
+        None, (b":path", path.encode()), (b"authorization", b"Bearer no"), settings=NO_WINDOW
+    )
+    with contextlib.ExitStack() as stack, _Caller(narrow) as caller:
+        for _ in range(10):
+            stranger = socket.create_connection(("127.0.0.1", narrow.grpc_port))
+            stack.enter_context(stranger).sendall(call + halves[path])
+            assert stranger.recv(1)
+        assert caller.infer() == Status.OK
+        assert narrow.client.get("/v2/health/live").status_code == 200
+
+
+def test_connections_that_call_nothing_leave_files_to_the_others(tmp_path: Path) -> None:
+    before = resource.getrlimit(resource.RLIMIT_NOFILE)
+    with contextlib.ExitStack() as stack:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (512, before[1]))
+        try:
+            plane = stack.enter_context(GrpcPlane(tmp_path, [model("Moody")]))
+        finally:
+            resource.setrlimit(resource.RLIMIT_NOFILE, before)
+        with contextlib.suppress(OSError):
+            is_taken = True
+            while is_taken:
+                caller = socket.create_connection(("127.0.0.1", plane.grpc_port))
+                stack.enter_context(caller).sendall(PREFACE + _frame(SETTINGS, 0, b"", 0))
+                caller.settimeout(1)
+                is_taken = bool(caller.recv(1))
+
+        x = {"name": "x", "shape": [1], "datatype": "FP64", "data": [1.0]}
+        assert plane.infer({"inputs": [x]}, "/v2/models/moody/infer").status_code == 200
+        assert plane.control("rotate").status_code == 200
 
 
 class _Caller:

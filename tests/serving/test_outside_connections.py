@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import resource
 import socket
 from collections.abc import Iterator
 from pathlib import Path
@@ -143,6 +145,27 @@ def test_what_was_asked_before_garbage_is_answered(hasty: Plane) -> None:
     answer = _said(hasty, _post(INFER, row()) * 20 + b"garbage\r\n\r\n")
 
     assert answer.count(b"HTTP/1.1 200") == 20
+
+
+def test_a_flood_of_requests_is_read_as_it_is_answered(hasty: Plane) -> None:
+    """The process that reads it goes on giving signs of life, and keeps few of the requests in memory."""
+    before = hasty.workers(), _memory(hasty)
+    with contextlib.ExitStack() as stack:
+        for _ in range(20):
+            caller = stack.enter_context(socket.create_connection(("127.0.0.1", hasty.port)))
+            caller.settimeout(0)
+            with contextlib.suppress(BlockingIOError):
+                while True:
+                    caller.send(b"GET /ping HTTP/1.1\r\n\r\n" * 8_000)
+        assert hasty.infer(row()).status_code == 200
+        assert _memory(hasty) < before[1] + 64 * 2**20
+    assert hasty.workers() == before[0]
+
+
+def _memory(plane: Plane) -> int:
+    """The bytes that its only process has in memory."""
+    pages = Path(f"/proc/{plane.workers()[0]}/statm").read_text().split()[1]
+    return int(pages) * resource.getpagesize()
 
 
 @pytest.mark.parametrize("protocol", ["h2c", "websocket"])

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import httptools
 import msgspec
+from uvicorn.protocols.http.flow_control import FlowControl
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
 if TYPE_CHECKING:
@@ -21,6 +22,8 @@ MOST_HEAD = 64 * 1024
 MOST_CONNECTIONS = 10_000
 SPARE_FILES = 256
 """Of those that a process may open, for models, logs and the other processes."""
+PIECE = 1024
+"""Bytes that are parsed at once: few requests can begin in them, and the next wait for their answers."""
 LEAVE_SECONDS = 0.3
 """A caller who has just sent the next request would take it for lost if we hung up at once."""
 PEEKED = 4096
@@ -34,12 +37,23 @@ PHRASES = {
 }
 
 
-def most_connections() -> int:
-    """How many connections one process takes."""
+def most_connections(ports: int) -> int:
+    """How many connections one process takes on each of its ports."""
     files, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
     if files == resource.RLIM_INFINITY:
         return MOST_CONNECTIONS
-    return min(MOST_CONNECTIONS, max(files - SPARE_FILES, files // 2))
+    return min(MOST_CONNECTIONS, max(files - SPARE_FILES, files // 2) // ports)
+
+
+class Flow(FlowControl):
+    """Reads nothing more while enough is left that was read."""
+
+    is_held = False
+
+    def resume_reading(self) -> None:
+        """Read on, if it is time for that."""
+        if not self.is_held:
+            super().resume_reading()
 
 
 class Connection(HttpToolsProtocol):
@@ -47,12 +61,14 @@ class Connection(HttpToolsProtocol):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self._most = most_connections()
+        self._most: int = self.config.app.most_connections  # type: ignore[union-attr]
         self._beside = 0
         """Bytes of the request under way that are not its body."""
         self._body = 0
         self._read = 0
         """Bytes of the last read that may belong to a request which begins in it."""
+        self._later = b""
+        """What came behind several requests that wait for their answers."""
         self._is_refused = self._is_leaving = False
         self._quiet_since = time.monotonic()
         """When it was opened, or last gave an answer."""
@@ -62,6 +78,7 @@ class Connection(HttpToolsProtocol):
     def connection_made(self, transport: Any) -> None:
         """Refuse it if there are too many."""
         super().connection_made(transport)
+        self.flow: Flow = Flow(transport)
         if len(self.connections) > self._most:
             self.refuse(503, f"{self._most} connections are open, as many as this process takes")
 
@@ -69,11 +86,46 @@ class Connection(HttpToolsProtocol):
         """Read what came."""
         if self._is_refused or self.transport.is_closing():
             return
+        if self._later:
+            self._later += data
+            return
         self._unset_keepalive_if_required()
         if (
             data.find(OFFER, 0, PEEKED) >= 0 or data.find(LOUD, 0, PEEKED) >= 0
         ) and self._is_idle():
             data = _without_upgrade(data)
+        self._parse(data)
+
+    def _parse(self, data: bytes) -> None:
+        """Read piece by piece, and no further while several requests wait for their answers."""
+        start = 0
+        while start < len(data) and not self._is_refused:
+            if self.pipeline:
+                self._later = data[start:]
+                self.flow.is_held = True
+                self.flow.pause_reading()
+                return
+            end = start + self._next_size()
+            self._feed(data[start:end])
+            start = end
+
+    def _next_size(self) -> int:
+        """The bytes of a piece; what is missing of a body, of which the length was told, is one."""
+        if self._is_idle() or not self.cycle.more_body:
+            return PIECE
+        length = dict(self.headers).get(b"content-length", b"")
+        return max(PIECE, int(length) - self._body) if length else PIECE
+
+    def _go_on(self) -> None:
+        """Read what was left until the requests before it were answered."""
+        if self._later and not self.pipeline and not self.transport.is_closing():
+            data, self._later = self._later, b""
+            self.flow.is_held = False
+            self._parse(data)
+            if not self.pipeline:
+                self.flow.resume_reading()
+
+    def _feed(self, data: bytes) -> None:
         self._beside += len(data)
         self._read = len(data)
         try:
@@ -113,6 +165,8 @@ class Connection(HttpToolsProtocol):
         """Wait for the next request."""
         self._quiet_since = time.monotonic()
         super().on_response_complete()
+        if self._later:
+            self.loop.call_soon(self._go_on)
 
     def shutdown(self) -> None:
         """Answer what is under way, or comes within a moment, and then hang up."""

@@ -178,6 +178,7 @@ class ExpressConnection(Connection):
             self._is_leaving
             or self._is_refused
             or self.pipeline
+            or self._later
             or not self._is_idle()
             or self.transport.is_closing()
         )
@@ -242,9 +243,16 @@ class ExpressConnection(Connection):
         self._quiet_since = time.monotonic()
         if not stays:
             self.transport.close()
-        elif self.pipeline:
-            self.server_state.total_requests -= 1
-            HttpToolsProtocol.on_response_complete(self)
+        elif self.pipeline or self._later:
+            self._turn_to_next()
         else:
             self._rests = True
             self.flow.resume_reading()
+
+    def _turn_to_next(self) -> None:
+        """Answer what was sent ahead."""
+        if self.pipeline:
+            self.server_state.total_requests -= 1
+            HttpToolsProtocol.on_response_complete(self)
+        if self._later:
+            self.loop.call_soon(self._go_on)

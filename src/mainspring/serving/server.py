@@ -17,6 +17,7 @@ from mainspring import __version__
 from mainspring.core.errors import Forbidden, MainspringError, NotFound, Unauthenticated
 from mainspring.serving import exposition, openapi, repository
 from mainspring.serving.access_log import AccessLog, Entry, moment
+from mainspring.serving.connection import most_connections
 from mainspring.serving.dialect import INVOCATIONS, OPEN_INFERENCE, ROWS, Dialect
 from mainspring.serving.fleet import Fleet, ServedModel, tensor_of
 from mainspring.serving.http import (
@@ -62,6 +63,7 @@ class DataPlane:
         self._access_log = access_log
         self._metrics = plane.metrics
         self.watch = BodyWatch(plane.fleet.snapshot.limits)
+        self.most_connections = most_connections(plane.fleet.snapshot.ports)
         self.express: set[Request] = set()
         """The requests under way that have no task of their own."""
         self.known_paths: dict[bytes, str] = {}

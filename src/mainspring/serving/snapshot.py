@@ -110,6 +110,11 @@ class Snapshot(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     access_log: Annotated[str, msgspec.Meta(min_length=1)] | None = None
     """The file that gets a line of JSON for each request."""
 
+    @property
+    def ports(self) -> int:
+        """How many ports are listened on."""
+        return 1 if self.grpc_port is None else 2
+
 
 def read_snapshot(path: Path) -> Snapshot:
     """Read and check the snapshot that the launcher wrote to `path`."""

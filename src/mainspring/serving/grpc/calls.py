@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -39,6 +39,8 @@ PUSHBACK = "grpc-retry-pushback-ms"
 """By it a client that retries knows when (gRFC A6)."""
 ON_ITS_WAY_SECONDS = 0.5
 """A request may have been on its way so long."""
+MOST_OPEN = 256
+"""Messages that may be on their way at once to methods that no token is asked for: each may be large."""
 
 log = logging.getLogger(__name__)
 
@@ -52,25 +54,23 @@ class Failed(MainspringError):
 class Call:
     """One message that wants an answer."""
 
-    __slots__ = ("began", "context", "model", "path", "request", "size")
+    __slots__ = ("began", "context", "is_admitted", "model", "path", "request", "size")
 
-    def __init__(self, path: str, context: Any, size: int) -> None:
+    def __init__(self, path: str, context: Any, size: int, *, is_admitted: bool = False) -> None:
         self.began = time.perf_counter()
         self.path = path
         self.context = context
         self.size = size
         """The bytes of its message."""
+        self.is_admitted = is_admitted
+        """Whether its token was looked at, before its message came."""
         self.model = ""
         """What it turned out to be for."""
         self.request: InferRequest | None = None
 
     def metadata(self, name: str) -> str | None:
         """The value of the caller's metadata of that name, which is in lower case."""
-        for key, value in self.context.invocation_metadata():
-            if key == name:
-                found: str = value
-                return found
-        return None
+        return _value_of(name, self.context.invocation_metadata())
 
     def timeout_us(self) -> int | None:
         """How long the caller waits, if it says so."""
@@ -88,8 +88,9 @@ class Call:
 
 
 View = Callable[[Call, bytes], Awaitable[bytes]]
-Handler = Callable[[Any, Any], Awaitable[bytes]]
+Handler = Callable[[Any, Any], Awaitable[bytes | None]]
 """Of the message, or of what it can be read from, and of gRPC's context."""
+Metadata = Iterable[tuple[str, str]]
 
 
 class Places:
@@ -118,9 +119,10 @@ class Calls:
         self.plane = plane
         self.under_way: set[asyncio.Task[Any]] = set()
         """Those who want an answer, from before their message is read."""
+        self.open_under_way: set[asyncio.Task[Any]] = set()
+        """The same of those that no token is asked for, who must not take the places of the others."""
         self.streams = Places(watch.limits)
         self.open_streams = Places(watch.limits)
-        """Those that no token is asked for: they must not take the places of the others."""
         self._watch = watch
         self._access_log = access_log
 
@@ -131,7 +133,10 @@ class Calls:
             task = asyncio.current_task()
             assert task is not None
             self._watch.end(task)
-            answer = await self.outcome(Call(path, context, len(body)), view, body)
+            call = Call(path, context, len(body), is_admitted=True)
+            answer = await self.outcome(call, view, body)
+            # gRPC sends it in this task, and waits until the caller has taken it.
+            self._watch.begin()
             if isinstance(answer, bytes):
                 return answer
             refuse(context, answer)
@@ -139,14 +144,23 @@ class Calls:
 
         return handle
 
-    def refusing(self, path: str) -> Handler:
-        """What gRPC calls where too much is under way: it answers at once, before a message has come."""
+    def refusing(self, path: str, error: MainspringError) -> Handler:
+        """What gRPC calls instead of a method: it answers at once, before a message has come."""
 
         async def handle(_messages: object, context: Any) -> bytes:
-            error = _overloaded()
             self._note(Call(path, context, 0), error)
             refuse(context, error)
+            self._watch_until_done()
             return b""
+
+        return handle
+
+    def streaming(self, handler: Handler) -> Handler:
+        """What gRPC calls for a method that answers with a stream, whose end has to be taken as well."""
+
+        async def handle(messages: object, context: Any) -> None:
+            await handler(messages, context)
+            self._watch_until_done()
 
         return handle
 
@@ -161,23 +175,40 @@ class Calls:
             raise Invalid("the call has no message")
         return body
 
-    def takes_next(self) -> bool:
-        """Whether this task may answer one message, which then has to come in the time of a body."""
+    async def tell(self, context: Any, message: bytes) -> None:
+        """Send one message of a stream, which has to be taken in the time of a body."""
+        task = self._watch.begin()
+        try:
+            await context.write(message)
+        except grpc.aio.InternalError:
+            # Its caller has gone: there is nobody to tell more.
+            raise asyncio.CancelledError from None
+        finally:
+            self._watch.end(task)
+
+    def take_next(self, metadata: Metadata, *, is_open: bool) -> None:
+        """Have this task answer one message, which has to come in the time of a body; or refuse it.
+
+        `is_open` is for what no token is asked for; who has none sends nothing more to the others.
+        """
         task = asyncio.current_task()
         assert task is not None
-        if not self.takes(task):
-            return False
-        self._watch.begin()
-        task.add_done_callback(self._watch.end)
-        return True
+        if is_open:
+            if len(self.open_under_way) >= min(MOST_OPEN, self._watch.limits.requests):
+                raise overloaded()
+            self.open_under_way.add(task)
+            task.add_done_callback(self.open_under_way.discard)
+        else:
+            self._check_token(_value_of("authorization", metadata))
+            self.take(task)
+        self._watch_until_done()
 
-    def takes(self, task: asyncio.Task[Any]) -> bool:
-        """Whether the task may answer a message: it is one of those under way then."""
+    def take(self, task: asyncio.Task[Any]) -> None:
+        """Have the task answer a message: it is one of those under way then; or refuse it."""
         if len(self.plane.tasks) >= self._watch.limits.requests:
-            return False
+            raise overloaded()
         self.under_way.add(task)
         task.add_done_callback(self.under_way.discard)
-        return True
 
     async def outcome(self, call: Call, view: View, body: bytes) -> bytes | MainspringError:
         """The answer, or what is wrong."""
@@ -205,9 +236,9 @@ class Calls:
         """What is served, to a caller that may predict, while this process takes requests."""
         if self.plane.stopping.is_set():
             raise Unavailable("this process is stopping", fix="call again")
-        fleet, token = self.plane.fleet, call.metadata("authorization")
-        self.plane.check_token(fleet, None if token is None else token.encode())
-        return fleet
+        if not call.is_admitted:
+            self._check_token(call.metadata("authorization"))
+        return self.plane.fleet
 
     async def messages(self, context: Any) -> AsyncIterator[bytes]:
         """What comes over a stream, until its caller or this process has done enough."""
@@ -229,6 +260,13 @@ class Calls:
         finally:
             stopping.cancel()
 
+    def _check_token(self, token: str | None) -> None:
+        self.plane.check_token(self.plane.fleet, None if token is None else token.encode())
+
+    def _watch_until_done(self) -> None:
+        """Give this task up if it has to wait for its caller too long."""
+        self._watch.begin().add_done_callback(self._watch.end)
+
     def _note(self, call: Call, answer: bytes | MainspringError) -> None:
         """Count it, and write the line of the access log."""
         kind = "" if isinstance(answer, bytes) else answer.name
@@ -241,12 +279,8 @@ class Calls:
             self._access_log.add(entry)
 
 
-async def overloaded(_call: Call, _body: bytes) -> bytes:
-    """The view of everything where too much is under way."""
-    raise _overloaded()
-
-
-def _overloaded() -> Overloaded:
+def overloaded() -> Overloaded:
+    """What is said where too much is under way."""
     return Overloaded("as many requests are under way as this process takes")
 
 
@@ -256,6 +290,13 @@ def refuse(context: Any, error: MainspringError) -> None:
     context.set_details(said(error))
     if error.retry_after_s is not None:
         context.set_trailing_metadata(((PUSHBACK, str(error.retry_after_s * 1000)),))
+
+
+def _value_of(name: str, metadata: Metadata) -> str | None:
+    for key, value in metadata:
+        if key == name:
+            return value
+    return None
 
 
 def _entry(call: Call, status: int, sent: int) -> Entry:

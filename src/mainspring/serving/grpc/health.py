@@ -44,7 +44,7 @@ class Health:
         while True:
             changed, status = self._plane.changed, self._status(name)
             if status != told:
-                await context.write(_told(status))
+                await self._calls.tell(context, _told(status))
                 told = status
             if self._plane.stopping.is_set():
                 return

@@ -31,7 +31,7 @@ class Reflection:
                     answer = self._answer(
                         valid_host=question.host, original_request=question, **_answered(question)
                     )
-                    await context.write(answer.SerializeToString())
+                    await self._calls.tell(context, answer.SerializeToString())
         except MainspringError as error:
             refuse(context, error)
 

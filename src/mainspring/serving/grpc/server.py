@@ -9,9 +9,10 @@ from typing import Any
 import grpc
 import grpc.aio
 
-from mainspring.core.errors import Conflict
+from mainspring.core.errors import Conflict, MainspringError
 from mainspring.serving.access_log import AccessLog
-from mainspring.serving.grpc.calls import Calls, View
+from mainspring.serving.connection import most_connections
+from mainspring.serving.grpc.calls import Calls, Handler, View
 from mainspring.serving.grpc.health import Health
 from mainspring.serving.grpc.methods import Methods
 from mainspring.serving.grpc.reflection import Reflection
@@ -21,14 +22,27 @@ from mainspring.serving.http import MAX_BODY, BodyWatch
 from mainspring.serving.plane import Plane
 
 UNLIMITED = -1
+OPEN = {
+    f"/{HEALTH}/Check",
+    *(f"/{INFERENCE}/{name}" for name in ("ServerLive", "ServerReady", "ServerMetadata")),
+}
+"""The methods of one message that no token is asked for."""
+IDLE_SECONDS = 60
+"""A connection without a call is closed after so long; clients open another one by themselves."""
+HELLO_SECONDS = 30
+"""So long a connection may take to say that it speaks HTTP/2."""
 LEAVE_SECONDS = 0.1
 """So long callers are told that this process is stopping: what gRPC has not handed over when it
 closes, it cancels without a word."""
 
 
+NOT_OURS = ("Invalid encoding on ", "ExecuteBatchError raised in core ")
+"""How grpcio reports metadata that are no text, and answers whose callers left without them."""
+
+
 def _is_ours(record: logging.LogRecord) -> bool:
-    """Whether a fault that grpcio reports is one of this process, and not of a caller's metadata."""
-    return not record.getMessage().startswith("Invalid encoding on ")
+    """Whether a fault that grpcio reports is one of this process, and not of a caller."""
+    return not record.getMessage().startswith(NOT_OURS)
 
 
 class GrpcServer:
@@ -44,15 +58,18 @@ class GrpcServer:
     async def start(self, host: str, port: int) -> None:
         """Listen; several processes may on the same port."""
         place = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
-        most = self._plane.fleet.snapshot.limits.requests
+        snapshot = self._plane.fleet.snapshot
         self._server = grpc.aio.server(
             options=[
                 ("grpc.so_reuseport", 1),
                 ("grpc.max_receive_message_length", MAX_BODY),
                 ("grpc.max_send_message_length", UNLIMITED),
+                ("grpc.max_allowed_incoming_connections", most_connections(snapshot.ports)),
+                ("grpc.max_connection_idle_ms", IDLE_SECONDS * 1000),
+                ("grpc.server_handshake_timeout_ms", HELLO_SECONDS * 1000),
             ],
             # Requests, streams with and without a token, and those that are being refused.
-            maximum_concurrent_rpcs=4 * most,
+            maximum_concurrent_rpcs=4 * snapshot.limits.requests,
         )
         self._server.add_generic_rpc_handlers([_Handlers(self._handlers(), self._calls)])
         try:
@@ -80,14 +97,15 @@ class GrpcServer:
                 path = f"/{service}/{name}"
                 handle = calls.answering(path, view)
                 handlers[path] = grpc.unary_unary_rpc_method_handler(handle)
-        handlers[f"/{HEALTH}/Watch"] = grpc.stream_stream_rpc_method_handler(health.watch)
         path = f"/{INFERENCE}/ModelStreamInfer"
-        stream = Stream(calls, path, methods.infer)
-        handlers[path] = grpc.stream_stream_rpc_method_handler(stream.handle)
+        streams: dict[str, Handler] = {
+            f"/{HEALTH}/Watch": health.watch,
+            path: Stream(calls, path, methods.infer).handle,
+        }
         for service in REFLECTIONS:
-            handlers[f"/{service}/ServerReflectionInfo"] = grpc.stream_stream_rpc_method_handler(
-                Reflection(calls, service).handle
-            )
+            streams[f"/{service}/ServerReflectionInfo"] = Reflection(calls, service).handle
+        for path, stream in streams.items():
+            handlers[path] = grpc.stream_stream_rpc_method_handler(calls.streaming(stream))
         return handlers
 
 
@@ -103,6 +121,10 @@ class _Handlers(grpc.GenericRpcHandler):  # type: ignore[misc]  # grpcio has no 
         handler = self._handlers.get(details.method)
         if handler is None or handler.unary_unary is None:
             return handler
-        if self._calls.takes_next():
-            return handler
-        return grpc.stream_unary_rpc_method_handler(self._calls.refusing(details.method))
+        try:
+            is_open = details.method in OPEN
+            self._calls.take_next(details.invocation_metadata, is_open=is_open)
+        except MainspringError as error:
+            refusing = self._calls.refusing(details.method, error)
+            return grpc.stream_unary_rpc_method_handler(refusing)
+        return handler

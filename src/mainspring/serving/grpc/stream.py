@@ -7,7 +7,7 @@ import contextlib
 from typing import Any
 
 from mainspring.core.errors import Invalid, MainspringError, Unavailable
-from mainspring.serving.grpc.calls import Call, Calls, View, overloaded, refuse
+from mainspring.serving.grpc.calls import Call, Calls, View, refuse
 from mainspring.serving.grpc.messages import (
     ModelInferRequest,
     ModelInferResponse,
@@ -42,7 +42,7 @@ class Stream:
         async with asyncio.TaskGroup() as group:
             group.create_task(self._read(context, group, answers))
             while (answer := await answers.get()) is not None:
-                await context.write(await answer)
+                await self._calls.tell(context, await answer)
         if self._calls.plane.stopping.is_set():
             raise Unavailable("this process is stopping", fix="call again")
 
@@ -58,11 +58,14 @@ class Stream:
         await answers.put(None)
 
     async def _outcome(self, call: Call, body: bytes) -> bytes:
+        answer = await self._calls.outcome(call, self._taken, body)
+        return _answered(answer) if isinstance(answer, bytes) else _refused(answer, body)
+
+    async def _taken(self, call: Call, body: bytes) -> bytes:
         task = asyncio.current_task()
         assert task is not None
-        view = self._infer if self._calls.takes(task) else overloaded
-        answer = await self._calls.outcome(call, view, body)
-        return _answered(answer) if isinstance(answer, bytes) else _refused(answer, body)
+        self._calls.take(task)
+        return await self._infer(call, body)
 
 
 def _answered(answer: bytes) -> bytes:
