@@ -20,6 +20,7 @@ import uvloop
 from mainspring.core.errors import Invalid, MainspringError
 from mainspring.core.extras import require
 from mainspring.serving.access_log import AccessLog
+from mainspring.serving.brevity import Brief
 from mainspring.serving.connection import look_at
 from mainspring.serving.express import ExpressConnection
 from mainspring.serving.fleet import load_fleet
@@ -62,6 +63,7 @@ def main(arguments: list[str] | None = None) -> int:
     logging.basicConfig(
         level=logging.WARNING, format="%(asctime)s %(levelname)s %(name)s: %(message)s"
     )
+    logging.getLogger().handlers[0].addFilter(Brief())
     # The leader blocks what it waits for, and a child inherits that.
     signal.pthread_sigmask(signal.SIG_SETMASK, set())
     _die_with_leader()
