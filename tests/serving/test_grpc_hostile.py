@@ -14,10 +14,10 @@ import grpc
 import pytest
 from grpc import StatusCode as Status
 from grpc_health.v1 import health_pb2, health_pb2_grpc
-from tritonclient.grpc import service_pb2_grpc
+from tritonclient.grpc import service_pb2, service_pb2_grpc
 
 from .data_plane import PATIENCE, TOKEN, until
-from .grpc_plane import OWN_CONNECTION, GrpcPlane, model, number
+from .grpc_plane import OWN_CONNECTION, GrpcPlane, model, number, raw, request
 from .grpc_plane import TOKEN as METADATA
 
 # RFC 9113: the preface of a client, and the types and flags of the frames that are used here.
@@ -218,6 +218,29 @@ def test_connections_that_call_nothing_leave_files_to_the_others(tmp_path: Path)
         x = {"name": "x", "shape": [1], "datatype": "FP64", "data": [1.0]}
         assert plane.infer({"inputs": [x]}, "/v2/models/moody/infer").status_code == 200
         assert plane.control("rotate").status_code == 200
+
+
+def test_a_stream_whose_answers_are_not_taken_is_not_read_on(tmp_path: Path) -> None:
+    """Neither its messages nor its answers fill the memory; those of others are answered."""
+    values = raw("FP64", [0.0]) * 2**20
+    tensor = service_pb2.ModelInferRequest.InferInputTensor(
+        name="x", datatype="FP64", shape=[2**20]
+    )
+    message = request("echo", tensor, raw_input_contents=[values])
+    sent: list[int] = []
+
+    def endless() -> Iterator[Any]:
+        while True:
+            sent.append(len(sent))
+            yield message
+
+    with GrpcPlane(tmp_path, [model("Echo")], log=None) as plane, plane.calling() as stub:
+        stream = stub.ModelStreamInfer(endless(), metadata=METADATA)
+        until(lambda: len(sent) > 5)
+        for _ in range(40):
+            assert plane.ask(message).raw_output_contents == [values]
+        assert len(sent) < 20
+        stream.cancel()
 
 
 class _Caller:

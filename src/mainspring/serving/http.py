@@ -131,6 +131,10 @@ class BodyWatch:
             )
         self.held += size
 
+    def release(self, size: int) -> None:
+        """They are needed no more."""
+        self.held -= size
+
     def look(self) -> None:
         """Give up those that are late."""
         late = time.monotonic() - self.limits.body_seconds

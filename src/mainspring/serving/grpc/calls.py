@@ -18,7 +18,7 @@ from mainspring.serving.fleet import Fleet
 from mainspring.serving.http import BodyWatch, Overloaded, said
 from mainspring.serving.inference import DeadlineExceeded, InferRequest
 from mainspring.serving.plane import Plane
-from mainspring.serving.server import FAILED
+from mainspring.serving.server import FAILED, SMALL_BODY
 from mainspring.serving.snapshot import Limits
 
 Status = grpc.StatusCode
@@ -123,7 +123,7 @@ class Calls:
         """The same of those that no token is asked for, who must not take the places of the others."""
         self.streams = Places(watch.limits)
         self.open_streams = Places(watch.limits)
-        self._watch = watch
+        self.watch = watch
         self._access_log = access_log
 
     def answering(self, path: str, view: View) -> Handler:
@@ -132,11 +132,13 @@ class Calls:
         async def handle(body: bytes, context: Any) -> bytes:
             task = asyncio.current_task()
             assert task is not None
-            self._watch.end(task)
+            self.watch.end(task)
             call = Call(path, context, len(body), is_admitted=True)
             answer = await self.outcome(call, view, body)
             # gRPC sends it in this task, and waits until the caller has taken it.
-            self._watch.begin()
+            self.watch.begin()
+            if isinstance(answer, bytes) and len(answer) > SMALL_BODY:
+                answer = self._held(task, answer)
             if isinstance(answer, bytes):
                 return answer
             refuse(context, answer)
@@ -166,25 +168,25 @@ class Calls:
 
     async def first(self, context: Any) -> bytes:
         """The one message of a call, which has to come in the time of a body."""
-        task = self._watch.begin()
+        task = self.watch.begin()
         try:
             body: bytes = await context.read()
         finally:
-            self._watch.end(task)
+            self.watch.end(task)
         if body is grpc.aio.EOF:
             raise Invalid("the call has no message")
         return body
 
     async def tell(self, context: Any, message: bytes) -> None:
         """Send one message of a stream, which has to be taken in the time of a body."""
-        task = self._watch.begin()
+        task = self.watch.begin()
         try:
             await context.write(message)
         except grpc.aio.InternalError:
             # Its caller has gone: there is nobody to tell more.
             raise asyncio.CancelledError from None
         finally:
-            self._watch.end(task)
+            self.watch.end(task)
 
     def take_next(self, metadata: Metadata, *, is_open: bool) -> None:
         """Have this task answer one message, which has to come in the time of a body; or refuse it.
@@ -194,7 +196,7 @@ class Calls:
         task = asyncio.current_task()
         assert task is not None
         if is_open:
-            if len(self.open_under_way) >= min(MOST_OPEN, self._watch.limits.requests):
+            if len(self.open_under_way) >= min(MOST_OPEN, self.watch.limits.requests):
                 raise overloaded()
             self.open_under_way.add(task)
             task.add_done_callback(self.open_under_way.discard)
@@ -205,7 +207,7 @@ class Calls:
 
     def take(self, task: asyncio.Task[Any]) -> None:
         """Have the task answer a message: it is one of those under way then; or refuse it."""
-        if len(self.plane.tasks) >= self._watch.limits.requests:
+        if len(self.plane.tasks) >= self.watch.limits.requests:
             raise overloaded()
         self.under_way.add(task)
         task.add_done_callback(self.under_way.discard)
@@ -215,7 +217,7 @@ class Calls:
         answer: bytes | MainspringError
         held = 0
         try:
-            self._watch.hold(call.size)
+            self.watch.hold(call.size)
             held = call.size
             answer = await view(call, body)
         except asyncio.CancelledError:
@@ -228,7 +230,7 @@ class Calls:
             log.exception("%s failed", call.path)
             answer = Failed(FAILED)
         finally:
-            self._watch.held -= held
+            self.watch.release(held)
         self._note(call, answer)
         return answer
 
@@ -260,12 +262,22 @@ class Calls:
         finally:
             stopping.cancel()
 
+    def _held(self, task: asyncio.Task[Any], answer: bytes) -> bytes | MainspringError:
+        """The answer, counted among what is in memory until the task is done, if there is room."""
+        size = len(answer)
+        try:
+            self.watch.hold(size)
+        except Overloaded as error:
+            return error
+        task.add_done_callback(lambda _task: self.watch.release(size))
+        return answer
+
     def _check_token(self, token: str | None) -> None:
         self.plane.check_token(self.plane.fleet, None if token is None else token.encode())
 
     def _watch_until_done(self) -> None:
         """Give this task up if it has to wait for its caller too long."""
-        self._watch.begin().add_done_callback(self._watch.end)
+        self.watch.begin().add_done_callback(self.watch.end)
 
     def _note(self, call: Call, answer: bytes | MainspringError) -> None:
         """Count it, and write the line of the access log."""
