@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import threading
 import time
 from functools import partial
 from pathlib import Path
@@ -49,10 +50,10 @@ def test_what_its_leader_replaces_is_told_and_the_port_stays(
     snapshot = server.home / "deployments" / "default" / MODEL / "snapshot.json"
 
     os.kill(read_state(snapshot).workers[0], signal.SIGKILL)
-    wait_until(lambda: len(_reasons(client)) == 1, within_s=20)
+    _await_reasons(client, 1)
     assert _reasons(client) == ["process 0: it was ended by SIGKILL"]
     os.kill(read_state(snapshot).workers[1], signal.SIGSTOP)
-    wait_until(lambda: len(_reasons(client)) == 2, within_s=20)
+    _await_reasons(client, 2)
 
     assert _reasons(client)[1].startswith("process 1: it was stopped")
     after = _ready(client)
@@ -62,12 +63,12 @@ def test_what_its_leader_replaces_is_told_and_the_port_stays(
 
     assert before.pid is not None
     os.kill(before.pid, signal.SIGKILL)
-    wait_until(lambda: len(_reasons(client)) == 3, within_s=20)
+    _await_reasons(client, 3)
     again = _ready(client)
     assert (again.url, again.pid != before.pid) == (before.url, True)
 
     os.kill(again.pid or 0, signal.SIGSTOP)
-    wait_until(lambda: len(_reasons(client)) == 4, within_s=20)
+    _await_reasons(client, 4)
     assert _reasons(client)[3] == f"its process {again.pid} was stopped, and killed for that"
     assert _ready(client).url == before.url
 
@@ -92,10 +93,49 @@ def test_one_that_was_killed_is_back_at_once_however_often(
         wait_until(partial(_has_lived, _ready(client), STEADY_S + 0.5), within_s=20)
         os.kill(_ready(client).pid or 0, signal.SIGKILL)
         killed = time.monotonic()
-        wait_until(lambda: len(_reasons(client)) == times, within_s=20)  # noqa: B023
+        _await_reasons(client, times)
         assert _ready(client).url == before.url
         # With a wait of its own it would be 1, 2 and 5 seconds more.
         assert time.monotonic() - killed < 4.0, f"death {times}"
+
+
+def test_those_that_take_long_to_load_keep_no_other_from_being_replaced(
+    server: Server,
+    client: RemoteClient,
+    tmp_path: Path,
+) -> None:
+    forests.saved(Kind("binary"), tmp_path / "model")
+    in_production(server, client, tmp_path / "model")
+    client.call(deployment.start, StartDeployment(model=MODEL))
+    before = _ready(client)
+    stopped: list[int] = []
+    try:
+        for name in ("slow1", "slow2", "slow3", "slow4"):
+            client.call(deployment.start, StartDeployment(model=MODEL, name=name))
+            snapshot = server.home / "deployments" / "default" / name / "snapshot.json"
+            wait_until(partial(_is_stopped, snapshot, stopped), within_s=20)
+
+        os.kill(before.pid or 0, signal.SIGKILL)
+        killed = time.monotonic()
+        _await_reasons(client, 1)
+        # Asking each of the others in turn, for 2 s as long as they do not answer, would take 8 s.
+        assert time.monotonic() - killed < 4.0
+        assert _ready(client).url == before.url
+        assert client.call(deployment.show, NameDeployment(deployment="slow4")).state == "starting"
+    finally:
+        for process in stopped:
+            os.kill(process, signal.SIGKILL)
+
+
+def _is_stopped(snapshot: Path, stopped: list[int]) -> bool:
+    """Stop the worker while it loads its model, if there is one: it is not ready for as long as it is."""
+    try:
+        (worker,) = read_state(snapshot).workers
+    except (OSError, ValueError):
+        return False
+    os.kill(worker, signal.SIGSTOP)
+    stopped.append(worker)
+    return True
 
 
 def _has_lived(found: Deployment, seconds: float) -> bool:
@@ -133,6 +173,13 @@ def _ready(client: RemoteClient) -> Deployment:
     name = NameDeployment(deployment=MODEL)
     wait_until(lambda: client.call(deployment.show, name).state == "ready", within_s=60)
     return client.call(deployment.show, name)
+
+
+def _await_reasons(client: RemoteClient, count: int) -> None:
+    deadline = time.monotonic() + 20
+    while len(_reasons(client)) != count:
+        assert time.monotonic() < deadline, f"{count} were wanted: {_reasons(client)}"
+        threading.Event().wait(0.01)
 
 
 def _reasons(client: RemoteClient) -> list[str]:

@@ -85,6 +85,12 @@ def launch(snapshot: Path, log: Path) -> subprocess.Popen[bytes]:
         )
 
 
+def last_words(log: Path) -> str:
+    """What a process wrote in the end that does not come up."""
+    text = log.read_text(errors="replace") if log.exists() else ""
+    return text[-1500:].replace("\x00", "").strip() or "it ended without a word"
+
+
 def end(process: Process, *, at_once: bool = False) -> None:
     """Ask the process to finish its requests and go, or kill it."""
     if is_alive(process):

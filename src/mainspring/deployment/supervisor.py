@@ -7,8 +7,10 @@ import hashlib
 import logging
 import subprocess
 import time
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import msgspec
 
@@ -26,18 +28,30 @@ from mainspring.deployment.place import (
     new_place,
     place_of,
 )
-from mainspring.deployment.process import ask, end, is_alive, is_stopped, launch, start_time
+from mainspring.deployment.process import (
+    ask,
+    end,
+    is_alive,
+    is_stopped,
+    last_words,
+    launch,
+    start_time,
+)
+from mainspring.deployment.unpacking import UnpackedModels
 from mainspring.registry import contract as registry
 from mainspring.registry.contract import NameVersion
 from mainspring.registry.engine_contract import VersionEngines, show_engines
 from mainspring.registry.model import ModelVersion
 from mainspring.serving.group import read_state
 from mainspring.serving.snapshot import Choice, Snapshot, Source, read_snapshot, write_snapshot
-from mainspring.tracking.contract import FileEntry
 
 BACKOFF_S = (0.0, 1.0, 2.0, 5.0, 15.0, 30.0)
 STEADY_S = 3.0
 """A process that was ready, and ran this long, has a successor at once when it dies."""
+MOST_LOOKS = 16
+"""Deployments that are looked at at once."""
+PATIENCE_S = 0.2
+"""So long a look at all of them waits for those that take longer."""
 STOPPED_S = 0.4
 """One that was stopped so long ago is replaced: what it leads is looked after by nobody."""
 DRAIN_S = 25.0
@@ -57,6 +71,10 @@ class _Watch:
     process: DataPlane | None = None
     deaths: int = 0
     started_at: float = 0.0
+    due: dict[str, Any] | None = None
+    """What is to be reported of it."""
+    look: Future[None] | None = None
+    """The last look at it, which may take as long as a model needs to load."""
     not_before: float = 0.0
     ended_at: float | None = None
     stopped_at: float | None = None
@@ -68,35 +86,54 @@ class _Watch:
     engines_after: float = 0.0
     """When to ask again for the engines of a version that had none."""
 
+    def is_free(self) -> bool:
+        """Whether nobody looks at it now."""
+        return self.look is None or self.look.done()
+
 
 class Supervisor:
     """Looks at every deployment of a workspace and sets right what is not as wanted."""
 
     def __init__(self, home: Path, blobs: BlobStore) -> None:
         self._home = home
-        self._blobs = blobs
+        self._files = UnpackedModels(home / "models", blobs)
         self._watches: dict[tuple[str, str], _Watch] = {}
+        self._pool = ThreadPoolExecutor(MOST_LOOKS, "supervisor")
 
     def look(self, client: Client, workspace: str) -> None:
-        """One look at all deployments of the workspace."""
+        """One look at all deployments of the workspace; one that takes long keeps no other from its own."""
+        # Before asking what is wanted: what is known by now may be old once a look has ended.
+        busy = {key for key, watch in self._watches.items() if not watch.is_free()}
+        looks = []
         for placement in client.call(contract.placements, ListDeployments(limit=1000)):
-            try:
-                self._look_at(client, workspace, placement)
-            except (MainspringError, OSError) as error:
-                # One that cannot be helped must not keep the others from being looked after.
-                message = str(error)[:2000]
-                if placement.deployment.message != message:
-                    log.warning("%s: %s", placement.deployment.name, message)
-                    self._report(client, placement, "failed", message=message)
+            key = workspace, placement.deployment.name
+            if key in busy:
+                continue
+            watch = self._watches.setdefault(key, _Watch())
+            watch.look = self._pool.submit(self._look_at, client, workspace, placement)
+            looks.append(watch.look)
+        for one in wait(looks, PATIENCE_S).done:
+            one.result()
 
     def _look_at(self, client: Client, workspace: str, placement: Placement) -> None:
-        name = placement.deployment.name
-        watch = self._watches.setdefault((workspace, name), _Watch())
+        try:
+            self._set_right(client, workspace, placement)
+        except (MainspringError, OSError) as error:
+            # One that cannot be helped must not keep the others from being looked after.
+            message = str(error)[:2000]
+            if placement.deployment.message != message:
+                log.warning("%s: %s", placement.deployment.name, message)
+                self._report(client, placement, "failed", message=message)
+
+    def _set_right(self, client: Client, workspace: str, placement: Placement) -> None:
+        watch = self._watches[workspace, placement.deployment.name]
         if watch.process is None:
             watch.process = placement.process
         if watch.child is not None:
             watch.child.poll()  # reap it, else a dead child looks alive as a zombie
-        if placement.deployment.wanted == "stopped":
+        if watch.due is not None:
+            self._tell_due(client, placement, watch)
+        elif placement.deployment.wanted == "stopped":
             self._stop(client, placement, watch)
         elif _is_running(watch):
             self._steer(client, workspace, placement, watch)
@@ -105,7 +142,10 @@ class Supervisor:
 
     def end_all(self) -> None:
         """End every process and wait till they are gone: the server shuts down."""
-        processes = [w.process for w in self._watches.values() if w.process is not None]
+        for process in self._processes():
+            end(process)  # a look that waits for its answer ends by that
+        self._pool.shutdown(cancel_futures=True)
+        processes = self._processes()
         for process in processes:
             end(process)
         deadline = time.monotonic() + DRAIN_S
@@ -116,6 +156,9 @@ class Supervisor:
             time.sleep(0.02)
         for process in processes:
             end(process, at_once=True)
+
+    def _processes(self) -> list[DataPlane]:
+        return [watch.process for watch in self._watches.values() if watch.process is not None]
 
     def _folder(self, workspace: str, name: str) -> Path:
         folder = self._home / "deployments" / workspace / name
@@ -154,14 +197,19 @@ class Supervisor:
         hopeless = watch.deaths >= HOPELESS
         message = f"its process {deployment.pid} {watch.reason or 'was gone'}" if again else ""
         watch.reason = ""
-        self._report(
-            client,
-            placement,
-            "failed" if hopeless else "starting",
-            process=watch.process,
-            restarted=again,
-            message=_tail(folder / "process.log") if hopeless else message,
-        )
+        watch.due = {
+            "state": "failed" if hopeless else "starting",
+            "process": watch.process,
+            "restarted": again,
+            "message": last_words(folder / "process.log") if hopeless else message,
+        }
+        self._tell_due(client, placement, watch)
+
+    def _tell_due(self, client: Client, placement: Placement, watch: _Watch) -> None:
+        """Report what happened; it is tried again if the database is away."""
+        assert watch.due is not None
+        self._report(client, placement, **watch.due)
+        watch.due = None
 
     def _steer(self, client: Client, workspace: str, placement: Placement, watch: _Watch) -> None:
         process, deployment = watch.process, placement.deployment
@@ -206,9 +254,12 @@ class Supervisor:
         fresh = [restart for restart in state.restarts if restart.number >= told]
         if fresh:
             watch.process = msgspec.structs.replace(watch.process, replaced=fresh[-1].number + 1)
-            reasons = [f"process {restart.worker}: {restart.reason}" for restart in fresh]
-            state_now = placement.deployment.state
-            self._report(client, placement, state_now, process=watch.process, replaced=reasons)
+            watch.due = {
+                "state": placement.deployment.state,
+                "process": watch.process,
+                "replaced": [f"process {restart.worker}: {restart.reason}" for restart in fresh],
+            }
+            self._tell_due(client, placement, watch)
 
     def _await_ready(self, client: Client, placement: Placement, watch: _Watch) -> None:
         assert watch.process is not None
@@ -267,7 +318,7 @@ class Supervisor:
                 Source(
                     name=deployment.model,
                     version=str(version.version),
-                    place=str(self._unpacked(version.own_digest(), version.files)),
+                    place=str(self._files.unpacked(version.own_digest(), version.files)),
                     digest=version.own_digest(),
                     choice=self._choice(client, version, watch),
                 ),
@@ -290,24 +341,8 @@ class Supervisor:
         found = watch.engines.get(number)
         if found is None or found.onnx is None:
             return None
-        folder = self._unpacked(found.onnx.digest, [found.onnx])
+        folder = self._files.unpacked(found.onnx.digest, [found.onnx])
         return Choice(folder=str(folder), table=found.table)
-
-    def _unpacked(self, digest: str, files: list[FileEntry]) -> Path:
-        """The files in a folder by their digest, each verified as it is read."""
-        folder = self._home / "models" / digest.replace(":", "-")
-        done = folder / ".complete"
-        if not done.exists():
-            for file in files:
-                place = folder / file.path
-                place.parent.mkdir(parents=True, exist_ok=True)
-                aside = place.with_name(f"{place.name}.part")
-                with aside.open("wb") as output:
-                    for piece in self._blobs.read(file.digest):
-                        output.write(piece)
-                aside.replace(place)
-            done.touch()
-        return folder
 
 
 def _is_running(watch: _Watch) -> bool:
@@ -347,9 +382,3 @@ def _orphan(snapshot: Path) -> DataPlane | None:
         if started is None
         else msgspec.structs.replace(asked, pid=body["pid"], started=started)
     )
-
-
-def _tail(log_file: Path) -> str:
-    """The last words of a process that does not come up."""
-    text = log_file.read_text(errors="replace") if log_file.exists() else ""
-    return text[-1500:].replace("\x00", "").strip() or "it ended without a word"

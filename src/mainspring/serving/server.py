@@ -168,13 +168,14 @@ class DataPlane:
         self._admit(fleet, request)
         if request.path.startswith(REPOSITORY):
             return await self._repository(request)
-        name, version, verb = self._paths.get(request.path) or self._parsed(request.path)
+        name, version, verb = found = self._paths.get(request.path) or _model_path(request.path)
         request.verb = verb
         dialect = DIALECTS.get(verb)
         method = "POST" if dialect else "GET"
         if not _suits(request, method):
             return _wrong_method(method)
         served = fleet.find(name, version) if name else fleet.first()
+        self._learn(request.path, found)
         request.model = served.source.name
         if dialect is not None:
             request.served = served
@@ -185,13 +186,12 @@ class DataPlane:
             return answer({"name": name, "ready": True})
         return answer(metadata(served, list(fleet.models[name])))
 
-    def _parsed(self, path: str) -> tuple[str, str | None, str]:
-        found = _model_path(path)
-        if len(self._paths) < KNOWN_PATHS:
+    def _learn(self, path: str, found: tuple[str, str | None, str]) -> None:
+        """Remember a path at which there is something: those of callers' errors are without end."""
+        if path not in self._paths and len(self._paths) < KNOWN_PATHS:
             self._paths[path] = found
             if found[2] in DIALECTS and path.isascii() and PLAIN_PATH.fullmatch(path):
                 self.known_paths[path.encode()] = path
-        return found
 
     def _admit(self, fleet: Fleet, request: Request) -> None:
         self._plane.check_token(fleet, request.header(b"authorization"))
