@@ -46,8 +46,8 @@ def test_what_its_leader_replaces_is_told_and_the_port_stays(
     in_production(server, client, tmp_path / "model")
     serving = Serving(workers=2, log_sample=0.5, log_hash=["size"], queue=7)
     client.call(deployment.start, StartDeployment(model=MODEL, serving=serving))
-    before = _ready(client)
     snapshot = server.home / "deployments" / "default" / MODEL / "snapshot.json"
+    before = _all_ready(client, snapshot)
 
     os.kill(read_state(snapshot).workers[0], signal.SIGKILL)
     _await_reasons(client, 1)
@@ -173,6 +173,14 @@ def _ready(client: RemoteClient) -> Deployment:
     name = NameDeployment(deployment=MODEL)
     wait_until(lambda: client.call(deployment.show, name).state == "ready", within_s=60)
     return client.call(deployment.show, name)
+
+
+def _all_ready(client: RemoteClient, snapshot: Path) -> Deployment:
+    """Once each process is: one that is stopped while it loads is one that takes long to load."""
+    found = _ready(client)
+    told = snapshot.with_name("process.log")
+    wait_until(lambda: "serving " in told.read_text(), within_s=60)
+    return found
 
 
 def _await_reasons(client: RemoteClient, count: int) -> None:

@@ -15,7 +15,7 @@ from typing import Any
 import msgspec
 
 from mainspring.core.blobs import BlobStore
-from mainspring.core.errors import MainspringError, NotFound
+from mainspring.core.errors import MainspringError, NotFound, Unavailable
 from mainspring.core.operation import Client
 from mainspring.deployment import contract
 from mainspring.deployment.contract import DeploymentState, ListDeployments, Placement, Report
@@ -206,9 +206,14 @@ class Supervisor:
         self._tell_due(client, placement, watch)
 
     def _tell_due(self, client: Client, placement: Placement, watch: _Watch) -> None:
-        """Report what happened; it is tried again if the database is away."""
+        """Report what happened; it is tried again if the database is away, and not if it is refused."""
         assert watch.due is not None
-        self._report(client, placement, **watch.due)
+        try:
+            self._report(client, placement, **watch.due)
+        except MainspringError as error:
+            if not isinstance(error, Unavailable):
+                watch.due = None
+            raise
         watch.due = None
 
     def _steer(self, client: Client, workspace: str, placement: Placement, watch: _Watch) -> None:
