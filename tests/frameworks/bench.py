@@ -127,4 +127,5 @@ class Bench:
         )
         assert done.returncode == 0, done.stderr
         assert "autologging:" not in done.stderr, done.stderr  # a hook that gave up says so
+        assert "spool" not in done.stderr, done.stderr  # and so does a run that did not arrive
         return done.stdout
