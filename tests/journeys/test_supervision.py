@@ -37,13 +37,16 @@ ENGINES = ("lightgbm", "onnx")
 pytestmark = [pytest.mark.journey, pytest.mark.slow]
 
 
-def test_what_its_leader_replaces_is_told_and_the_port_stays(
-    server: Server,
-    client: RemoteClient,
-    tmp_path: Path,
-) -> None:
+@pytest.fixture(autouse=True)
+def _model(server: Server, client: RemoteClient, tmp_path: Path) -> None:
+    """There is a version in production, for all of these tests."""
     forests.saved(Kind("binary"), tmp_path / "model")
     in_production(server, client, tmp_path / "model")
+
+
+def test_what_its_leader_replaces_is_told_and_the_port_stays(
+    server: Server, client: RemoteClient
+) -> None:
     serving = Serving(workers=2, log_sample=0.5, log_hash=["size"], queue=7)
     client.call(deployment.start, StartDeployment(model=MODEL, serving=serving))
     snapshot = server.home / "deployments" / "default" / MODEL / "snapshot.json"
@@ -78,13 +81,7 @@ def test_what_its_leader_replaces_is_told_and_the_port_stays(
     assert "workers: 2" in shown
 
 
-def test_one_that_was_killed_is_back_at_once_however_often(
-    server: Server,
-    client: RemoteClient,
-    tmp_path: Path,
-) -> None:
-    forests.saved(Kind("binary"), tmp_path / "model")
-    in_production(server, client, tmp_path / "model")
+def test_one_that_was_killed_is_back_at_once_however_often(client: RemoteClient) -> None:
     client.call(deployment.start, StartDeployment(model=MODEL))
     before = _ready(client)
 
@@ -100,12 +97,8 @@ def test_one_that_was_killed_is_back_at_once_however_often(
 
 
 def test_those_that_take_long_to_load_keep_no_other_from_being_replaced(
-    server: Server,
-    client: RemoteClient,
-    tmp_path: Path,
+    server: Server, client: RemoteClient
 ) -> None:
-    forests.saved(Kind("binary"), tmp_path / "model")
-    in_production(server, client, tmp_path / "model")
     client.call(deployment.start, StartDeployment(model=MODEL))
     before = _ready(client)
     stopped: list[int] = []
@@ -145,12 +138,8 @@ def _has_lived(found: Deployment, seconds: float) -> bool:
 
 
 def test_a_version_of_the_registry_is_served_by_itself(
-    server: Server,
-    client: RemoteClient,
-    tmp_path: Path,
+    server: Server, client: RemoteClient
 ) -> None:
-    forests.saved(Kind("binary"), tmp_path / "model")
-    in_production(server, client, tmp_path / "model")
     arguments = [f"forest={MODEL}@production", f"number={MODEL}@1", "--port", str(free_port())]
 
     with served(server.home, *arguments) as caller:
